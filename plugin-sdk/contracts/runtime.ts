@@ -1,0 +1,110 @@
+/**
+ * Runtime contract, `gantry.runtime.v1`: processes in containers.
+ *
+ * Life of a task: `create` sets the container up and stops before the user's process runs; `start` lets it go; it ends
+ * by itself or by `signal`; `wait` answers how; `delete` removes what is left. A task outlives the daemon: after a
+ * restart `state` and `wait` work from the id alone. `delete` works after any crash, kills what still runs, and
+ * may be repeated.
+ */
+import type { CallContext, ExtensionPoint } from '../extension-point.ts';
+
+/** The OCI runtime specification's `config.json`, as far as Gantry writes it; drivers pass on what they do not know. */
+export interface OciSpec {
+  readonly ociVersion: string;
+  readonly process: {
+    readonly terminal: boolean;
+    readonly user: {
+      readonly uid: number;
+      readonly gid: number;
+      readonly additionalGids?: readonly number[];
+    };
+    readonly args: readonly string[];
+    readonly env: readonly string[];
+    readonly cwd: string;
+    readonly [key: string]: unknown;
+  };
+  readonly root: { readonly path: string; readonly readonly: boolean };
+  readonly hostname?: string;
+  readonly mounts: readonly {
+    destination: string;
+    type: string;
+    source: string;
+    options: readonly string[];
+  }[];
+  readonly linux: Readonly<Record<string, unknown>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+export interface TaskSpec {
+  readonly id: string;
+  readonly spec: OciSpec;
+  /** Keep stdin open until the last attached client closes it. */
+  readonly stdin: boolean;
+  /** With `stdin`: close it after the first client that attached has left. */
+  readonly stdinOnce: boolean;
+  /** File to which every line of output goes, in CRI format (`TIME stdout F text`). */
+  readonly logPath: string;
+}
+
+export type TaskState =
+  | { readonly status: 'created' | 'running' | 'paused'; readonly pid: number }
+  | { readonly status: 'stopped'; readonly exit: TaskExit }
+  | { readonly status: 'absent' };
+
+export interface TaskExit {
+  /** 0 to 255; a signal is 128 + its number; 255 with `unknown` when nobody saw the exit. */
+  readonly code: number;
+  /** RFC 3339 with nanoseconds where known. */
+  readonly at: string;
+  readonly oomKilled: boolean;
+  readonly unknown?: boolean;
+}
+
+/**
+ * Where a task's stdio is reached. `seqpacket-tagged`: a SOCK_SEQPACKET unix socket; each packet to the client starts
+ * with a byte 2 (stdout) or 3 (stderr); bytes from the client are stdin, at most 8,192 a packet; end of input half-closes.
+ */
+export interface StdioEndpoint {
+  readonly path: string;
+  readonly framing: 'seqpacket-tagged';
+}
+
+export interface RuntimeDriver {
+  create(task: TaskSpec, call: CallContext): Promise<{ pid: number }>;
+  start(task: { id: string }, call: CallContext): Promise<void>;
+  /** `signal`: a number. Errors: NotFound, FailedPrecondition (not running). */
+  signal(task: { id: string; signal: number }, call: CallContext): Promise<void>;
+  attach(task: { id: string }, call: CallContext): Promise<StdioEndpoint>;
+  /** Rows and columns in characters. Errors: FailedPrecondition without a terminal. */
+  resize(task: { id: string; rows: number; columns: number }, call: CallContext): Promise<void>;
+  /** Resolves when the task has ended, with all its output written to the log. */
+  wait(task: { id: string }, call: CallContext): Promise<TaskExit>;
+  state(task: { id: string }, call: CallContext): Promise<TaskState>;
+  delete(task: { id: string }, call: CallContext): Promise<void>;
+  list(none: Readonly<Record<string, never>>, call: CallContext): Promise<readonly string[]>;
+  version(
+    none: Readonly<Record<string, never>>,
+    call: CallContext,
+  ): Promise<{ name: string; version: string }>;
+  pause?(task: { id: string }, call: CallContext): Promise<void>;
+  resume?(task: { id: string }, call: CallContext): Promise<void>;
+}
+
+export const runtimePoint: ExtensionPoint<RuntimeDriver> = {
+  id: 'gantry.runtime.v1',
+  word: 'runtime',
+  methods: {
+    create: 'required',
+    start: 'required',
+    signal: 'required',
+    attach: 'required',
+    resize: 'required',
+    wait: 'required',
+    state: 'required',
+    delete: 'required',
+    list: 'required',
+    version: 'required',
+    pause: 'optional',
+    resume: 'optional',
+  },
+};
