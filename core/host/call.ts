@@ -1,0 +1,41 @@
+/**
+ * One driver call on its way through the pipeline. Its signal is made only when somebody asks for it: most built-in
+ * calls end before they look at it, and an AbortController costs more than such a call.
+ */
+import { HostError } from '@gantry/plugin-sdk/errors.ts';
+import type { CallContext } from '@gantry/plugin-sdk/extension-point.ts';
+
+export class Call implements CallContext {
+  readonly method: string;
+  readonly request: object;
+  readonly caller: AbortSignal | undefined;
+  #controller: AbortController | undefined;
+  #reason: HostError | undefined;
+
+  constructor(method: string, request: object, caller: AbortSignal | undefined) {
+    this.method = method;
+    this.request = request;
+    this.caller = caller;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#reason !== undefined) this.#controller.abort(this.#reason);
+    }
+    return this.#controller.signal;
+  }
+
+  abort(reason: HostError): void {
+    this.#reason ??= reason;
+    this.#controller?.abort(this.#reason);
+  }
+}
+
+/** Sends a call on; a stage of the pipeline wraps one in another. */
+export type Send = (call: Call) => Promise<unknown>;
+export type Stage = (next: Send) => Send;
+
+export function canceled(driver: string, method: string, cause: unknown): HostError {
+  return new HostError('Canceled', 'CANCELED', `${driver}: ${method}: the caller went away`, { cause });
+}

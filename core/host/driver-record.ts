@@ -1,0 +1,114 @@
+/**
+ * What the host knows of one driver and shows in `gantry driver ls`: its observed state with reason and time, whether
+ * the operator wants it (a field apart), and what its calls did.
+ */
+import { type HostError, messageChain } from '@gantry/plugin-sdk/errors.ts';
+
+export type DriverState =
+  | 'declared'
+  | 'starting'
+  | 'ready'
+  | 'degraded'
+  | 'crash-loop'
+  | 'stopping'
+  | 'stopped'
+  | 'skipped'
+  | 'failed';
+
+export type CarrierKind = 'in-process' | 'docker-http';
+
+/** Upper bounds in milliseconds of the buckets of `MethodCounts.buckets`; the last bucket has no bound. */
+export const LATENCY_BOUNDS_MS = [0.1, 1, 5, 25, 100, 500, 2500, 10_000] as const;
+
+export interface MethodCounts {
+  calls: number;
+  failures: number;
+  totalMs: number;
+  readonly buckets: number[];
+}
+
+export interface LastCall {
+  readonly method: string;
+  /** Unix time in milliseconds at which it ended. */
+  readonly at: number;
+  readonly ms: number;
+}
+
+export interface DriverRow {
+  /** Word of the extension point, or '' for a plugin that has not said yet what it implements. */
+  readonly point: string;
+  readonly name: string;
+  readonly version?: string;
+  readonly carrier: CarrierKind;
+  /** Where it is reached, e.g. `unix:///run/docker/plugins/rec.sock`; '' in process. */
+  readonly address: string;
+  readonly state: DriverState;
+  readonly reason: string;
+  /** Unix time in milliseconds of the last change of `state`. */
+  readonly since: number;
+  readonly enabled: boolean;
+  readonly lastCall?: LastCall;
+  readonly lastError?: { readonly method: string; readonly at: number; readonly code: string; text: string };
+  readonly calls: number;
+  readonly failures: number;
+  readonly methods: ReadonlyMap<string, MethodCounts>;
+}
+
+export class DriverRecord {
+  readonly point: string;
+  readonly name: string;
+  readonly carrier: CarrierKind;
+  address: string;
+  enabled = true;
+  state: DriverState = 'declared';
+  reason = 'not used yet';
+  since: number = Date.now();
+  calls = 0;
+  failures = 0;
+  lastCall: LastCall | undefined;
+  lastError: DriverRow['lastError'];
+  readonly methods: Map<string, MethodCounts> = new Map();
+
+  constructor(point: string, name: string, carrier: CarrierKind, address = '') {
+    this.point = point;
+    this.name = name;
+    this.carrier = carrier;
+    this.address = address;
+  }
+
+  enter(state: DriverState, reason: string): void {
+    if (this.state !== state) this.since = Date.now();
+    this.state = state;
+    this.reason = reason;
+  }
+
+  succeeded(method: string, ms: number): void {
+    this.calls++;
+    this.lastCall = { method, at: Date.now(), ms };
+  }
+
+  failed(method: string, ms: number, error: HostError): void {
+    this.succeeded(method, ms);
+    this.failures++;
+    this.lastError = { method, at: Date.now(), code: error.code, text: messageChain(error) };
+  }
+
+  /** Counts of `method`, made at its first call. */
+  count(method: string): MethodCounts {
+    const known = this.methods.get(method);
+    if (known !== undefined) return known;
+    const fresh = { calls: 0, failures: 0, totalMs: 0, buckets: LATENCY_BOUNDS_MS.map(() => 0).concat(0) };
+    this.methods.set(method, fresh);
+    return fresh;
+  }
+
+  row(): DriverRow {
+    const { lastCall, lastError, point, name, carrier, address, state, reason, since, enabled } = this;
+    const { calls, failures, methods } = this;
+    return {
+      ...{ point, name, carrier, address, state, reason, since, enabled, calls, failures, methods },
+      ...(lastCall && { lastCall }),
+      ...(lastError && { lastError }),
+    };
+  }
+}
