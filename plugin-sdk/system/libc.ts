@@ -20,6 +20,9 @@ export function foreign<A extends unknown[], R>(
   return (...args) => bind()(...args);
 }
 
+/** errno of the last call on this thread: for hot paths that use `foreign` and expect failure. */
+export const lastErrno = (): number => koffi.errno();
+
 /** A function that answers -1 and sets errno when it fails. */
 export interface Syscall<A extends unknown[]> {
   /** Throws an Error as Node's own calls do, with `code`, `errno`, `syscall` and `path`. */
