@@ -70,10 +70,16 @@ export interface StdioEndpoint {
 }
 
 export interface RuntimeDriver {
+  /**
+   * Errors: AlreadyExists; InvalidArgument with code COMMAND_NOT_FOUND or COMMAND_NOT_EXECUTABLE for `process.args[0]`.
+   * After a failure something may be left: `delete` removes it.
+   */
   create(task: TaskSpec, call: CallContext): Promise<{ pid: number }>;
+  /** Errors, of this and what follows: NotFound, FailedPrecondition (has ended). */
   start(task: { id: string }, call: CallContext): Promise<void>;
-  /** `signal`: a number. Errors: NotFound, FailedPrecondition (not running). */
+  /** `signal`: a number, to the first process of the container. */
   signal(task: { id: string; signal: number }, call: CallContext): Promise<void>;
+  /** Any number of clients may attach, from `create` on; each gets the output from then on. */
   attach(task: { id: string }, call: CallContext): Promise<StdioEndpoint>;
   /** Rows and columns in characters. Errors: FailedPrecondition without a terminal. */
   resize(task: { id: string; rows: number; columns: number }, call: CallContext): Promise<void>;
@@ -88,6 +94,8 @@ export interface RuntimeDriver {
   ): Promise<{ name: string; version: string }>;
   pause?(task: { id: string }, call: CallContext): Promise<void>;
   resume?(task: { id: string }, call: CallContext): Promise<void>;
+  /** Opens `logPath` anew, when what was there has been renamed. */
+  reopenLog?(task: { id: string }, call: CallContext): Promise<void>;
 }
 
 export const runtimePoint: ExtensionPoint<RuntimeDriver> = {
@@ -106,5 +114,6 @@ export const runtimePoint: ExtensionPoint<RuntimeDriver> = {
     version: 'required',
     pause: 'optional',
     resume: 'optional',
+    reopenLog: 'optional',
   },
 };

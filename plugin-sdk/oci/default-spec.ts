@@ -150,5 +150,4 @@ const DEVICE_RULES: readonly OciDeviceRule[] = [
     [5, 2],
   ].map(([major = 0, minor = 0]) => ({ allow: true, type: 'c' as const, major, minor, access: 'rwm' })),
   { allow: true, type: 'c', major: 136, access: 'rwm' },
-  { allow: false, type: 'c', major: 10, minor: 229, access: 'rwm' },
 ];

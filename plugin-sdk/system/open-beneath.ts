@@ -1,7 +1,6 @@
 /** Opens a path that must not lead out of a directory, whatever links somebody puts in its way meanwhile. */
 import { closeSync, constants, openSync } from 'node:fs';
-import koffi from 'koffi';
-import { errnoError } from './libc.ts';
+import { syscall } from './libc.ts';
 
 const SYS_OPENAT2 = 437;
 const RESOLVE_NO_MAGICLINKS = 0x02;
@@ -9,7 +8,10 @@ const RESOLVE_BENEATH = 0x08;
 const O_PATH = 0o10000000;
 const O_CLOEXEC = 0o2000000;
 
-const syscall = koffi.load(null).func('long syscall(long number, int dir, const char *path, void *how, size_t size)');
+/** libc has no wrapper of openat2. */
+const openat2 = syscall<[number: number, dir: number, path: string, how: Buffer, size: number]>(
+  'long syscall(long number, int dir, const char *path, void *how, size_t size)',
+);
 
 /**
  * An O_PATH descriptor of `inside` under `root`; the caller closes it. Errors: `EXDEV` when the path leads out of the
@@ -21,9 +23,7 @@ export function openBeneath(root: string, inside: string): number {
     const how = Buffer.alloc(24);
     how.writeBigUInt64LE(BigInt(O_PATH | O_CLOEXEC), 0);
     how.writeBigUInt64LE(BigInt(RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS), 16);
-    const descriptor = Number(syscall(SYS_OPENAT2, dir, inside, how, how.length));
-    if (descriptor < 0) throw errnoError('openat2', koffi.errno());
-    return descriptor;
+    return openat2(SYS_OPENAT2, dir, inside, how, how.length);
   } finally {
     closeSync(dir);
   }

@@ -30,14 +30,15 @@ export async function run(
     const kill = () => process.kill(child.pid, 'SIGKILL');
     options.signal?.addEventListener('abort', kill);
     const exit = await child.exited.finally(() => options.signal?.removeEventListener('abort', kill));
-    return { ...exit, stdout: readAll(out), stderr: readAll(err) };
+    return { ...exit, stdout: readMemfd(out), stderr: readMemfd(err) };
   } finally {
     closeSync(out);
     closeSync(err);
   }
 }
 
-function readAll(fd: number): string {
+/** All of a memory file as text, wherever its offset stands. */
+export function readMemfd(fd: number): string {
   const { size } = fstatSync(fd);
   if (size === 0) return '';
   const bytes = Buffer.allocUnsafe(size);

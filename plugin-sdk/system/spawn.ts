@@ -3,7 +3,6 @@
  * `child_process.spawn` copies its page tables. A child gets the descriptors that are named for it and no other, an
  * empty signal mask and default dispositions. Only its own pids are waited for, so `node:child_process` is not disturbed.
  */
-import { constants } from 'node:os';
 import { foreign, syscall, systemError } from './libc.ts';
 import { onProcessEnd } from './pidfd.ts';
 
@@ -24,6 +23,9 @@ const actionsDup2 = foreign<[Struct, number, number], number>(
 );
 const actionsOpen = foreign<[Struct, number, string, number, number], number>(
   'int posix_spawn_file_actions_addopen(void *actions, int fd, const char *path, int flags, unsigned int mode)',
+);
+const actionsChdir = foreign<[Struct, string], number>(
+  'int posix_spawn_file_actions_addchdir_np(void *actions, const char *path)',
 );
 const actionsCloseFrom = foreign<[Struct, number], number>(
   'int posix_spawn_file_actions_addclosefrom_np(void *actions, int fd)',
@@ -49,6 +51,8 @@ export interface SpawnOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Item N becomes the child's descriptor N: one of ours, or `'null'` for /dev/null. By default three times `'null'`. */
   readonly fds?: readonly (number | 'null')[];
+  /** The child's working directory; ours by default. */
+  readonly cwd?: string;
   /** Makes the child the leader of a session of its own. */
   readonly newSession?: boolean;
 }
@@ -69,6 +73,7 @@ export function spawn(path: string, args: readonly string[], options: SpawnOptio
   const pid = new Int32Array(1);
   const env = Object.entries(options.env ?? {}).map(([name, value]) => `${name}=${value}`);
   const actions = fileActions(options.fds ?? ['null', 'null', 'null']);
+  if (options.cwd !== undefined) actionsChdir(actions, options.cwd);
   try {
     const attributes = attributesFor(options.newSession === true);
     const errno = posixSpawn(pid, path, actions, attributes, [path, ...args, null], [...env, null]);
@@ -125,10 +130,4 @@ function attributesFor(newSession: boolean): Struct {
   attrFlags(attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | session);
   attributeCache.set(newSession, attributes);
   return attributes;
-}
-
-/** The name of a signal number, `SIGKILL` for 9; undefined when there is none. */
-export function signalName(signal: number): NodeJS.Signals | undefined {
-  const found = Object.entries(constants.signals).find(([, number]) => number === signal);
-  return found?.[0] as NodeJS.Signals | undefined;
 }

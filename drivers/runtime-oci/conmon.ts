@@ -1,0 +1,100 @@
+/**
+ * One conmon for each task: it holds the container's stdio, writes the log and the exit code, and outlives the daemon.
+ * It waits on a start pipe until it stands in its own cgroup, then has the runtime create the container and answers on
+ * the sync pipe with one line of JSON.
+ */
+import { closeSync, writeSync } from 'node:fs';
+import { Socket } from 'node:net';
+import type { TaskSpec } from '@gantry/plugin-sdk/contracts/runtime.ts';
+import { HostError } from '@gantry/plugin-sdk/errors.ts';
+import { createMemfd } from '@gantry/plugin-sdk/system/memfd.ts';
+import { openPipe } from '@gantry/plugin-sdk/system/pipe.ts';
+import { readMemfd } from '@gantry/plugin-sdk/system/run.ts';
+import { spawn } from '@gantry/plugin-sdk/system/spawn.ts';
+import type { ConmonProgram } from './programs.ts';
+import { createFailed } from './runtime-error.ts';
+import type { TaskFiles } from './task-files.ts';
+
+const ENVIRONMENT = {
+  PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+  _OCI_SYNCPIPE: '3',
+  _OCI_STARTPIPE: '4',
+};
+
+export interface ConmonOptions {
+  readonly program: ConmonProgram;
+  readonly runtimePath: string;
+  readonly runtimeRoot: string;
+  readonly files: TaskFiles;
+  readonly task: TaskSpec;
+  /** Runs when conmon is there and has not done anything yet. */
+  readonly beforeCreate: (pid: number) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Creates the container and answers its first pid. When this throws something may be left for `delete`. */
+export async function createUnderConmon(options: ConmonOptions): Promise<number> {
+  using open = new DisposableStack();
+  const said = createMemfd('conmon');
+  open.defer(() => closeSync(said));
+  const answer = start(options, said);
+  return pidOf(await answer, options.task, () => readMemfd(said));
+}
+
+/** Starts conmon with `stderr` and lets it go on; the answer is the line of its sync pipe. */
+function start(options: ConmonOptions, stderr: number): Promise<string> {
+  using open = new DisposableStack();
+  const [sync, go] = [openPipe(), openPipe()];
+  for (const fd of [sync.writeEnd, go.readEnd, go.writeEnd]) open.defer(() => closeSync(fd));
+  const answer = readLine(sync.readEnd, options.signal);
+  const child = spawn(options.program.path, conmonArguments(options), {
+    cwd: options.files.dir,
+    env: ENVIRONMENT,
+    fds: ['null', 'null', stderr, sync.writeEnd, go.readEnd],
+  });
+  options.beforeCreate(child.pid);
+  writeSync(go.writeEnd, 'x');
+  return answer;
+}
+
+function conmonArguments({ program, runtimePath, runtimeRoot, files, task }: ConmonOptions): string[] {
+  return [
+    ...['--api-version', '1', '--sync', '--full-attach', ...program.extraFlags],
+    ...['--cid', task.id, '--cuuid', task.id, '--name', task.id],
+    ...['--runtime', runtimePath, '--runtime-arg', '--root', '--runtime-arg', runtimeRoot],
+    ...['--bundle', files.dir, '--container-pidfile', files.pid, '--exit-dir', files.dir],
+    ...['--log-path', `k8s-file:${task.logPath}`],
+    ...(task.spec.process.terminal ? ['--terminal'] : []),
+    ...(task.stdin ? ['--stdin'] : []),
+    ...(task.stdin && !task.stdinOnce ? ['--leave-stdin-open'] : []),
+  ];
+}
+
+/** The first line that comes through the pipe, or '' when it closes before; owns `fd`. */
+function readLine(fd: number, signal: AbortSignal): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const pipe = new Socket({ fd, readable: true, writable: false, signal });
+  let text = '';
+  pipe.setEncoding('utf8');
+  pipe.on('data', (chunk: string) => {
+    text += chunk;
+    if (text.includes('\n')) pipe.destroy();
+  });
+  pipe.on('error', reject);
+  pipe.on('close', () => resolve(text));
+  return promise;
+}
+
+/** `{"data": PID}`, or a negative one with the runtime's words in `message`. */
+function pidOf(line: string, task: TaskSpec, stderr: () => string): number {
+  if (line === '') {
+    throw new HostError(
+      'Unknown',
+      'CONMON_FAILED',
+      `create task "${task.id}": conmon ended: ${stderr().trim()}`,
+    );
+  }
+  const { data, message } = JSON.parse(line) as { data: number; message?: string };
+  if (data > 0) return data;
+  throw createFailed(task.id, task.spec.process.args[0] ?? '', message ?? stderr());
+}

@@ -1,0 +1,220 @@
+/** Tasks as OCI bundles, run by crun or runc under conmon. Nothing is kept in memory: each call reads the task's files. */
+import { closeSync, constants, existsSync, openSync, readdirSync, rmSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import type {
+  OciSpec,
+  RuntimeDriver,
+  StdioEndpoint,
+  TaskExit,
+  TaskSpec,
+  TaskState,
+} from '@gantry/plugin-sdk/contracts/runtime.ts';
+import { HostError } from '@gantry/plugin-sdk/errors.ts';
+import type { CallContext } from '@gantry/plugin-sdk/extension-point.ts';
+import { processStartTime } from '@gantry/plugin-sdk/system/pidfd.ts';
+import type { SeccompSection } from '@gantry/plugin-sdk/system/seccomp.ts';
+import { endCgroup, endContainerCgroup, enterCgroup } from './cgroup.ts';
+import { createUnderConmon } from './conmon.ts';
+import { conmonEnd, taskExit } from './exit.ts';
+import type { ConmonProgram, RuntimeProgram } from './programs.ts';
+import { RuntimeCommand } from './runtime-command.ts';
+import type { SeccompCache } from './seccomp-cache.ts';
+import { TaskFiles } from './task-files.ts';
+
+const COMPILED_SECCOMP = 'run.oci.seccomp_bpf_data';
+
+/** How long a conmon whose container is gone may take to write down the exit. */
+const CONMON_GRACE_MS = 2_000;
+
+export interface RuntimeOciParts {
+  readonly runtime: RuntimeProgram;
+  readonly conmon: ConmonProgram;
+  readonly seccomp: SeccompCache;
+  readonly tasksDir: string;
+  readonly runtimeRoot: string;
+  /** The cgroup hierarchy that a service manager looks at, if there is one. */
+  readonly hierarchy: string | undefined;
+  /** Path in it below which each conmon gets a cgroup. */
+  readonly conmonCgroup: string;
+}
+
+interface Call {
+  readonly id: string;
+}
+
+export class RuntimeOci implements RuntimeDriver {
+  readonly #parts: RuntimeOciParts;
+  readonly #command: RuntimeCommand;
+
+  constructor(parts: RuntimeOciParts) {
+    this.#parts = parts;
+    this.#command = new RuntimeCommand(parts.runtime, parts.runtimeRoot);
+  }
+
+  async create(task: TaskSpec, { signal }: CallContext): Promise<{ pid: number }> {
+    const { conmon, runtime, runtimeRoot } = this.#parts;
+    const files = this.#files(task.id);
+    files.writeBundle(this.#specText(task.spec), {
+      terminal: task.spec.process.terminal,
+      cgroupsPath: task.spec.linux.cgroupsPath as string | undefined,
+    });
+    const pid = await createUnderConmon({
+      program: conmon,
+      runtimePath: runtime.path,
+      runtimeRoot,
+      files,
+      task,
+      signal,
+      beforeCreate: (pid) => {
+        files.writeConmon({ pid, startTime: processStartTime(pid) ?? '' });
+        const cgroup = this.#conmonCgroup(task.id);
+        if (cgroup !== undefined) enterCgroup(cgroup, pid);
+      },
+    });
+    return { pid };
+  }
+
+  async start({ id }: Call, { signal }: CallContext): Promise<void> {
+    await this.#act('start', this.#existing(id), [], signal);
+  }
+
+  async signal(call: Call & { signal: number }, { signal }: CallContext): Promise<void> {
+    await this.#act('kill', this.#existing(call.id), [String(call.signal)], signal);
+  }
+
+  async pause({ id }: Call, { signal }: CallContext): Promise<void> {
+    await this.#act('pause', this.#existing(id), [], signal);
+  }
+
+  async resume({ id }: Call, { signal }: CallContext): Promise<void> {
+    await this.#act('resume', this.#existing(id), [], signal);
+  }
+
+  async attach({ id }: Call): Promise<StdioEndpoint> {
+    const files = this.#existing(id);
+    if (files.readExit() !== undefined) throw notRunning('attach to', id);
+    return { path: files.attachSocket, framing: 'seqpacket-tagged' };
+  }
+
+  async resize({ id, rows, columns }: Call & { rows: number; columns: number }): Promise<void> {
+    const files = this.#existing(id);
+    if (files.readNote()?.terminal !== true) {
+      throw new HostError('FailedPrecondition', 'NO_TERMINAL', `resize task "${id}": it has no terminal`);
+    }
+    tellConmon(files, `1 ${rows} ${columns}\n`);
+  }
+
+  async reopenLog({ id }: Call): Promise<void> {
+    tellConmon(this.#existing(id), '2 0 0\n');
+  }
+
+  wait({ id }: Call, { signal }: CallContext): Promise<TaskExit> {
+    return this.#exit(this.#existing(id), signal);
+  }
+
+  async state({ id }: Call, { signal }: CallContext): Promise<TaskState> {
+    const files = this.#files(id);
+    if (!files.exists()) return { status: 'absent' };
+    const exit = files.readExit();
+    if (exit !== undefined) return { status: 'stopped', exit };
+    const found = await this.#command.status(id, signal);
+    if (found.status !== 'stopped') return found;
+    return { status: 'stopped', exit: await this.#exit(files, signal) };
+  }
+
+  async delete({ id }: Call, { signal }: CallContext): Promise<void> {
+    const files = this.#files(id);
+    if (!files.exists()) return;
+    const cgroup = this.#conmonCgroup(id);
+    // Without a pid a creation is under way or was cut short: what it would make later must not come to be.
+    if (!existsSync(files.pid)) await this.#endConmon(files, cgroup, signal);
+    await this.#command.delete(id, signal);
+    if (files.readExit() === undefined)
+      await conmonEnd(files, AbortSignal.any([signal, AbortSignal.timeout(CONMON_GRACE_MS)])).catch(() => {});
+    await this.#endConmon(files, cgroup, signal);
+    const { cgroupsPath } = files.readNote() ?? {};
+    if (cgroupsPath !== undefined) await endContainerCgroup(cgroupsPath, signal);
+    rmSync(join(this.#parts.runtimeRoot, id), { recursive: true, force: true });
+    files.remove();
+  }
+
+  async list(): Promise<readonly string[]> {
+    return readdirSync(this.#parts.tasksDir);
+  }
+
+  async version(): Promise<{ name: string; version: string }> {
+    return { name: this.#parts.runtime.name, version: this.#parts.runtime.version };
+  }
+
+  #files(id: string): TaskFiles {
+    return new TaskFiles(this.#parts.tasksDir, id);
+  }
+
+  #existing(id: string): TaskFiles {
+    const files = this.#files(id);
+    if (!files.exists()) throw new HostError('NotFound', 'TASK_NOT_FOUND', `no such task: "${id}"`);
+    return files;
+  }
+
+  /** The whole seccomp section stays beside the compiled filter: a runtime that ignores the one takes the other. */
+  #specText(spec: OciSpec): string {
+    const section = spec.linux.seccomp as SeccompSection | undefined;
+    const program =
+      section && this.#parts.runtime.takesCompiledSeccomp ? this.#parts.seccomp.get(section) : undefined;
+    if (program === undefined) return JSON.stringify(spec);
+    return JSON.stringify({ ...spec, annotations: { ...spec.annotations, [COMPILED_SECCOMP]: program } });
+  }
+
+  #conmonCgroup(id: string): string | undefined {
+    const { hierarchy, conmonCgroup } = this.#parts;
+    return hierarchy && join(hierarchy, conmonCgroup, id);
+  }
+
+  /** Ends conmon, if it lives, with a runtime that it may be waiting for. */
+  async #endConmon(files: TaskFiles, cgroup: string | undefined, signal: AbortSignal): Promise<void> {
+    const conmon = files.readConmon();
+    if (conmon && processStartTime(conmon.pid) === conmon.startTime) process.kill(conmon.pid, 'SIGKILL');
+    if (cgroup !== undefined) await endCgroup(cgroup, signal);
+  }
+
+  #exit(files: TaskFiles, signal: AbortSignal): Promise<TaskExit> {
+    const containerPid = async () => {
+      const found = await this.#command.status(files.id, signal);
+      return 'pid' in found ? found.pid : undefined;
+    };
+    return taskExit(files, containerPid, signal);
+  }
+
+  /** A runtime says why it failed in words only, so the reason is looked up afterwards. */
+  async #act(verb: string, files: TaskFiles, args: readonly string[], signal: AbortSignal): Promise<void> {
+    if (files.readExit() !== undefined) throw notRunning(verb, files.id);
+    try {
+      await this.#command.call(verb, files.id, args, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      const { status } = await this.#command.status(files.id, signal);
+      if (status === 'stopped' || status === 'absent') throw notRunning(verb, files.id, error);
+      throw error;
+    }
+  }
+}
+
+/** Writes to the FIFO that conmon reads its orders from; nobody reads it once the task has ended. */
+function tellConmon(files: TaskFiles, message: string): void {
+  try {
+    const fd = openSync(files.control, constants.O_WRONLY | constants.O_NONBLOCK);
+    try {
+      writeSync(fd, message);
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    throw notRunning('tell', files.id, error);
+  }
+}
+
+function notRunning(verb: string, id: string, cause?: unknown): HostError {
+  return new HostError('FailedPrecondition', 'TASK_NOT_RUNNING', `${verb} task "${id}": it is not running`, {
+    cause,
+  });
+}

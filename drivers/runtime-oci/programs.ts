@@ -1,0 +1,94 @@
+/** The two programs this driver stands on: an OCI runtime and conmon. */
+import { accessSync, constants } from 'node:fs';
+import { join } from 'node:path';
+import { HostError } from '@gantry/plugin-sdk/errors.ts';
+import { sealedCopy } from '@gantry/plugin-sdk/system/memfd.ts';
+import { run } from '@gantry/plugin-sdk/system/run.ts';
+
+const SEARCH = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
+
+export interface RuntimeProgram {
+  /** What to execute: for crun a sealed copy in memory, which saves it from copying itself at each call. */
+  readonly path: string;
+  readonly name: string;
+  readonly version: string;
+  /** Whether it takes a compiled filter from the annotation `run.oci.seccomp_bpf_data`. */
+  readonly takesCompiledSeccomp: boolean;
+  close(): void;
+}
+
+/** Finds and asks the runtime. Throws FailedPrecondition when there is none. */
+export async function findRuntime(configured: string | undefined): Promise<RuntimeProgram> {
+  const found = configured?.includes('/') ? configured : configured ? lookUp(configured) : (lookUp('crun') ?? lookUp('runc'));
+  if (found === undefined) throw missing('crun', 'crun or runc');
+  const { stdout, code } = await run(found, ['--version']).catch((cause: unknown) => {
+    throw missing(found, found, cause);
+  });
+  const [, name, version] = /^(\S+) version (\S+)/.exec(stdout) ?? [];
+  if (code !== 0 || name === undefined || version === undefined) {
+    throw missing(
+      found,
+      'an OCI runtime',
+      new Error(`"${found} --version" answered ${JSON.stringify(stdout)}`),
+    );
+  }
+  const isCrun = name === 'crun';
+  const copy = isCrun ? await executableCopy(found) : undefined;
+  return {
+    path: copy?.path ?? found,
+    name,
+    version,
+    takesCompiledSeccomp: isCrun,
+    close: () => copy?.close(),
+  };
+}
+
+/** Undefined where the kernel forbids to execute memory files (`vm.memfd_noexec`). */
+async function executableCopy(path: string) {
+  const copy = sealedCopy(path, 'oci-runtime');
+  const works = await run(copy.path, ['--version']).then(
+    ({ code }) => code === 0,
+    () => false,
+  );
+  if (works) return copy;
+  copy.close();
+  return undefined;
+}
+
+export interface ConmonProgram {
+  readonly path: string;
+  /** Flags beyond the oldest version supported that this one knows. */
+  readonly extraFlags: readonly string[];
+}
+
+/** Throws FailedPrecondition when conmon is absent or too old. */
+export async function findConmon(configured: string | undefined): Promise<ConmonProgram> {
+  const found = configured ?? lookUp('conmon');
+  if (found === undefined) throw missing('conmon', 'conmon');
+  const { stdout } = await run(found, ['--help']).catch((cause: unknown) => {
+    throw missing('conmon', found, cause);
+  });
+  if (!stdout.includes('--full-attach')) {
+    throw missing('conmon', 'conmon 2.0.30 or newer', new Error(`"${found}" does not know --full-attach`));
+  }
+  // The log is a journal in the page cache, as Docker's is: no container waits for the disk at its end.
+  return { path: found, extraFlags: ['--no-sync-log'].filter((flag) => stdout.includes(flag)) };
+}
+
+function lookUp(name: string): string | undefined {
+  return SEARCH.map((dir) => join(dir, name)).find((path) => {
+    try {
+      accessSync(path, constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+function missing(program: string, wanted: string, cause?: unknown): HostError {
+  return new HostError('FailedPrecondition', 'PROGRAM_MISSING', `cannot run containers without ${wanted}`, {
+    cause,
+    hint: `Install the package "${program.split('/').at(-1)}".`,
+  });
+}

@@ -1,0 +1,45 @@
+/** The OCI runtime's own command line, for tasks that exist. */
+import { run } from '@gantry/plugin-sdk/system/run.ts';
+import type { RuntimeProgram } from './programs.ts';
+import { runtimeFailed } from './runtime-error.ts';
+
+export type RuntimeStatus =
+  | { readonly status: 'created' | 'running' | 'paused'; readonly pid: number }
+  | { readonly status: 'stopped' }
+  | { readonly status: 'absent' };
+
+export class RuntimeCommand {
+  readonly #program: RuntimeProgram;
+  readonly #root: string;
+
+  constructor(program: RuntimeProgram, root: string) {
+    this.#program = program;
+    this.#root = root;
+  }
+
+  /** Throws Unknown with what the runtime said when it fails. */
+  async call(verb: string, id: string, args: readonly string[], signal: AbortSignal): Promise<void> {
+    const { code, stderr } = await this.#run([verb, id, ...args], signal);
+    if (code !== 0) throw runtimeFailed(verb, id, stderr);
+  }
+
+  /** Ends the container if need be, and forgets it; one that is not there is success. */
+  async delete(id: string, signal: AbortSignal): Promise<void> {
+    const { code, stderr } = await this.#run(['delete', '--force', id], signal);
+    if (code !== 0) throw runtimeFailed('delete', id, stderr);
+  }
+
+  /** A runtime fails for an id that it does not know, and has no other answer. */
+  async status(id: string, signal: AbortSignal): Promise<RuntimeStatus> {
+    const { code, stdout } = await this.#run(['state', id], signal);
+    if (code !== 0) return { status: 'absent' };
+    const { status, pid } = JSON.parse(stdout) as { status: string; pid: number };
+    if (status === 'created' || status === 'running' || status === 'paused') return { status, pid };
+    // `creating`: its creation was cut short.
+    return { status: 'stopped' };
+  }
+
+  #run(args: readonly string[], signal: AbortSignal) {
+    return run(this.#program.path, ['--root', this.#root, ...args], { signal });
+  }
+}
