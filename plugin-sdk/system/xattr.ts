@@ -7,10 +7,10 @@ const set = syscall<[path: Path, name: string, value: Buffer, size: number, flag
   'int lsetxattr(const char *path, const char *name, const void *value, size_t size, int flags)',
 );
 const get = syscall<[path: Path, name: string, value: Buffer | null, size: number]>(
-  'ssize_t lgetxattr(const char *path, const char *name, void *value, size_t size)',
+  'long lgetxattr(const char *path, const char *name, void *value, size_t size)',
 );
 const list = syscall<[path: Path, names: Buffer | null, size: number]>(
-  'ssize_t llistxattr(const char *path, char *names, size_t size)',
+  'long llistxattr(const char *path, char *names, size_t size)',
 );
 const remove = syscall<[path: Path, name: string]>('int lremovexattr(const char *path, const char *name)');
 
