@@ -34,6 +34,8 @@ export interface MountRequest {
     readonly options?: readonly string[];
   };
   readonly volume?: { readonly driver: string; readonly mountId: string; readonly subpath?: string };
+  /** Diff ids of the image's layers, bottom first. */
+  readonly image?: { readonly id: string; readonly layers: readonly string[]; readonly subpath?: string };
 }
 
 /** Something that must exist outside the store before the mount can be made. `kind` names a file in core/effects. */
@@ -44,7 +46,9 @@ export type MountEffect =
       readonly name: string;
       readonly mountId: string;
     }
-  | { readonly kind: 'host-directory'; readonly path: string };
+  | { readonly kind: 'host-directory'; readonly path: string }
+  /** Image layers, read-only, mounted where the core likes. */
+  | { readonly kind: 'snapshot-view'; readonly layers: readonly string[] };
 
 export interface ResolvedMount {
   readonly mount: OciMount;

@@ -1,0 +1,128 @@
+/** `/containers/*`. */
+import { HostError } from '@gantry/plugin-sdk/errors.ts';
+import type { WaitCondition } from '../../controllers/container/waiters.ts';
+import type { Engine } from '../../engine.ts';
+import { requireObject } from '../body.ts';
+import { parseFilters } from '../filters.ts';
+import type { Answer, Call, Row } from '../route.ts';
+import { compareApi } from '../version.ts';
+import { containerListView, containerView } from '../views/container.ts';
+
+const NO_CONTENT: Answer = { status: 204 };
+const NOT_MODIFIED: Answer = { status: 304 };
+
+export function containerRows(engine: Engine): readonly Row[] {
+  const { containers } = engine;
+  const row = (method: Row['method'], path: string, name: string, handler: Row['handler']): Row => ({
+    name: `container.${name}`,
+    method,
+    path: `/containers${path}`,
+    kind: 'json',
+    handler,
+  });
+  return [
+    row('GET', '/json', 'list', async ({ query }) => ({
+      body: containerListView(engine, {
+        all: query.flag('all'),
+        limit: Number(query.text('limit') || 0),
+        size: query.flag('size'),
+        filters: parseFilters(query.text('filters')),
+      }),
+    })),
+    row('POST', '/create', 'create', async ({ body, query, signal }) => {
+      const { id, warnings } = await containers.create(requireObject(body), query.text('name'), signal);
+      return { status: 201, body: { Id: id, Warnings: warnings } };
+    }),
+    row('GET', '/:id/json', 'inspect', async ({ params }) => ({
+      body: containerView(engine, containers.find(params.id ?? '')),
+    })),
+    row('POST', '/:id/start', 'start', async ({ params, signal }) =>
+      (await containers.start(params.id ?? '', unlessGone(signal))) ? NO_CONTENT : NOT_MODIFIED,
+    ),
+    row('POST', '/:id/stop', 'stop', async (call) =>
+      (await containers.stop(call.params.id ?? '', stopOptions(call), call.signal))
+        ? NO_CONTENT
+        : NOT_MODIFIED,
+    ),
+    row('POST', '/:id/restart', 'restart', async (call) => {
+      await containers.restart(call.params.id ?? '', stopOptions(call), call.signal);
+      return NO_CONTENT;
+    }),
+    row('POST', '/:id/kill', 'kill', async ({ params, query, signal }) => {
+      await containers.kill(params.id ?? '', query.text('signal'), signal);
+      return NO_CONTENT;
+    }),
+    row('DELETE', '/:id', 'remove', async ({ params, query, signal }) => {
+      if (query.flag('link'))
+        throw new HostError('NotImplemented', 'NOT_IMPLEMENTED', 'links are not there yet');
+      const options = { force: query.flag('force'), volumes: query.flag('v') };
+      await containers.remove(params.id ?? '', options, unlessGone(signal));
+      return NO_CONTENT;
+    }),
+    row('POST', '/:id/resize', 'resize', async ({ params, query, signal }) => {
+      await containers.resize(params.id ?? '', Number(query.text('h')), Number(query.text('w')), signal);
+      return { status: 200 };
+    }),
+    { ...row('POST', '/:id/wait', 'wait', (call) => wait(engine, call)), kind: 'stream' },
+    { ...row('POST', '/:id/attach', 'attach', (call) => attach(engine, call)), kind: 'hijack' },
+  ];
+}
+
+/** What a client began is finished when it leaves half way: a start or removal cut off would only be undone. */
+function unlessGone(_signal: AbortSignal): AbortSignal {
+  return AbortSignal.timeout(300_000);
+}
+
+function stopOptions({ query }: Call): { seconds: number | undefined; signal: string } {
+  const text = query.text('t');
+  if (text !== '' && !/^-?\d+$/.test(text)) {
+    throw new HostError(
+      'InvalidArgument',
+      'INVALID_TIMEOUT',
+      `invalid value for t: "${text}" is not a number of seconds`,
+    );
+  }
+  return { seconds: text === '' ? undefined : Number(text), signal: query.text('signal') };
+}
+
+const CONDITIONS: readonly string[] = ['not-running', 'next-exit', 'removed'];
+
+/** Status and headers go out at once: `docker run` waits for them before it starts the container. */
+async function wait(engine: Engine, { params, query, res, signal }: Call): Promise<undefined> {
+  const condition = query.text('condition') || 'not-running';
+  if (!CONDITIONS.includes(condition)) {
+    throw new HostError('InvalidArgument', 'INVALID_CONDITION', `invalid condition: "${condition}"`);
+  }
+  const result = engine.containers.wait(params.id ?? '', condition as WaitCondition, signal);
+  res.writeHead(200, { 'Content-Type': 'application/json' });
+  res.flushHeaders();
+  try {
+    const { exitCode, error } = await result;
+    res.end(`${JSON.stringify({ StatusCode: exitCode, ...(error && { Error: { Message: error } }) })}\n`);
+  } catch {
+    res.destroy();
+  }
+  return undefined;
+}
+
+async function attach(engine: Engine, { params, query, version, hijack, signal }: Call): Promise<undefined> {
+  const container = engine.containers.find(params.id ?? '');
+  const { terminal } = container.process;
+  const type = terminal || compareApi(version, '1.42') < 0 ? 'raw' : 'multiplexed';
+  const { stream, upgraded } = hijack(`application/vnd.docker.${type}-stream`);
+  if (!query.flag('stream')) {
+    stream.end();
+    return undefined;
+  }
+  const request = {
+    stdin: query.flag('stdin') && upgraded && container.process.openStdin,
+    stdout: query.flag('stdout'),
+    stderr: query.flag('stderr'),
+    terminal,
+  };
+  await engine.containers.attach(container.id, stream, request, signal).catch((error: unknown) => {
+    engine.log.warn({ container: container.id, error }, 'attach failed');
+    stream.destroy();
+  });
+  return undefined;
+}

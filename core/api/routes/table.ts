@@ -1,0 +1,13 @@
+/** The whole route table. */
+import type { Engine } from '../../engine.ts';
+import type { Row } from '../route.ts';
+import { absentRows } from './absent.ts';
+import { containerRows } from './containers.ts';
+import { imageRows } from './images.ts';
+import { systemRows } from './system.ts';
+import { volumeRows } from './volumes.ts';
+
+export function routeTable(engine: Engine): readonly Row[] {
+  const rows = [...systemRows(engine), ...containerRows(engine), ...imageRows(engine), ...volumeRows(engine)];
+  return [...rows, ...absentRows(rows)];
+}

@@ -1,0 +1,128 @@
+/** The containers: what routes call, and what the daemon does with them at its start. */
+import type { Duplex } from 'node:stream';
+import { runtimePoint, type TaskState } from '@gantry/plugin-sdk/contracts/runtime.ts';
+import { messageChain } from '@gantry/plugin-sdk/errors.ts';
+import type { ContainerRecord } from '../../store/record-types.ts';
+import type { AttachRequest } from './attachments.ts';
+import { type ContainerContext, ZERO_TIME } from './context.ts';
+import { type Created, createContainer } from './create.ts';
+import { monitor, removeRecord, settleExit } from './exit.ts';
+import { findContainer } from './find.ts';
+import { killContainer, removeContainer, restartContainer, stopContainer } from './lifecycle.ts';
+import { startContainer } from './start.ts';
+import type { WaitCondition, WaitResult } from './waiters.ts';
+
+export class Containers {
+  readonly #ctx: ContainerContext;
+
+  constructor(ctx: ContainerContext) {
+    this.#ctx = ctx;
+  }
+
+  find(reference: string): ContainerRecord {
+    return findContainer(this.#ctx.store, reference);
+  }
+
+  all(): readonly ContainerRecord[] {
+    return this.#ctx.store.records.all('container');
+  }
+
+  create(body: Readonly<Record<string, unknown>>, name: string, signal: AbortSignal): Promise<Created> {
+    return createContainer(this.#ctx, body, name, signal);
+  }
+
+  start(reference: string, signal: AbortSignal): Promise<boolean> {
+    return startContainer(this.#ctx, reference, signal);
+  }
+
+  stop(
+    reference: string,
+    options: { seconds: number | undefined; signal: string },
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    return stopContainer(this.#ctx, reference, options, signal);
+  }
+
+  restart(
+    reference: string,
+    options: { seconds: number | undefined; signal: string },
+    signal: AbortSignal,
+  ): Promise<void> {
+    return restartContainer(this.#ctx, reference, options, signal);
+  }
+
+  kill(reference: string, signalText: string, signal: AbortSignal): Promise<void> {
+    return killContainer(this.#ctx, reference, signalText, signal);
+  }
+
+  remove(
+    reference: string,
+    options: { force: boolean; volumes: boolean },
+    signal: AbortSignal,
+  ): Promise<void> {
+    return removeContainer(this.#ctx, reference, options, signal);
+  }
+
+  /** Rejects when `signal` aborts. */
+  wait(reference: string, condition: WaitCondition, signal: AbortSignal): Promise<WaitResult> {
+    const record = this.find(reference);
+    if (condition === 'not-running' && record.state.status !== 'running') {
+      return Promise.resolve({ exitCode: record.state.exitCode });
+    }
+    return this.#ctx.waiters.wait(record.id, condition, signal);
+  }
+
+  async attach(
+    reference: string,
+    client: Duplex,
+    request: AttachRequest,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { id, runtime, state } = this.find(reference);
+    const running = state.status === 'running';
+    const driver = await this.#ctx.drivers.driver(runtimePoint, runtime);
+    const endpoint = running ? await driver.attach({ id }, { signal }) : undefined;
+    await this.#ctx.attachments.attach(id, client, request, endpoint);
+  }
+
+  async resize(reference: string, rows: number, columns: number, signal: AbortSignal): Promise<void> {
+    const { id, runtime } = this.find(reference);
+    await (await this.#ctx.drivers.driver(runtimePoint, runtime)).resize({ id, rows, columns }, { signal });
+  }
+
+  /**
+   * After a restart of the daemon or of the machine: what still runs is watched again, what has ended meanwhile is
+   * settled. Resolves when every record says what is true.
+   */
+  async adopt(): Promise<void> {
+    await Promise.all(
+      this.all().map((record) =>
+        this.#adoptOne(record).catch((error: unknown) => {
+          this.#ctx.log.error({ container: record.id, error: messageChain(error) }, 'container not adopted');
+        }),
+      ),
+    );
+  }
+
+  async #adoptOne(record: ContainerRecord): Promise<void> {
+    const ctx = this.#ctx;
+    if (record.state.status !== 'running') {
+      // A crash between the start's failure and the removal that `--rm` promised.
+      if (record.autoRemove && record.state.startedAt !== ZERO_TIME && record.state.status === 'exited') {
+        await ctx.locks.hold([`container/${record.id}`], undefined, () =>
+          removeRecord(ctx, record, AbortSignal.timeout(30_000)),
+        );
+      }
+      return;
+    }
+    const state = await this.#stateOf(record);
+    if (state.status === 'running' || state.status === 'paused') return monitor(ctx, record);
+    const unseen = { code: 255, at: new Date().toISOString(), oomKilled: false, unknown: true };
+    await settleExit(ctx, record.id, state.status === 'stopped' ? state.exit : unseen);
+  }
+
+  async #stateOf({ id, runtime }: ContainerRecord): Promise<TaskState> {
+    const driver = await this.#ctx.drivers.driver(runtimePoint, runtime);
+    return driver.state({ id }, { signal: AbortSignal.timeout(10_000) });
+  }
+}

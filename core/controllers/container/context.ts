@@ -1,0 +1,41 @@
+/** What the steps of a container's life share. */
+import type { TaskSpec } from '@gantry/plugin-sdk/contracts/runtime.ts';
+import type { Logger } from '@gantry/plugin-sdk/extension-point.ts';
+import type { Locks } from '../../store/locks.ts';
+import type { ContainerRecord } from '../../store/record-types.ts';
+import type { Store } from '../../store/store.ts';
+import type { Drivers } from '../drivers.ts';
+import type { Images } from '../image.ts';
+import type { Volumes } from '../volume.ts';
+import type { Attachments } from './attachments.ts';
+import type { ContainerNames } from './names.ts';
+import type { Waiters } from './waiters.ts';
+
+export interface ContainerContext {
+  readonly store: Store;
+  readonly locks: Locks;
+  readonly drivers: Drivers;
+  readonly volumes: Volumes;
+  readonly images: Images;
+  readonly names: ContainerNames;
+  readonly waiters: Waiters;
+  readonly attachments: Attachments;
+  /** Specifications of tasks about to be created, by id; the ledger keeps only the id. */
+  readonly taskSpecs: Map<string, TaskSpec>;
+  readonly log: Logger;
+  /** `<data root>/containers` and `<exec root>/containers`. */
+  readonly rootDir: string;
+  readonly stateDir: string;
+  /** Aborts when the daemon stops; containers go on. */
+  readonly stopping: AbortSignal;
+  /** Removes a directory under `stateDir`, with what may be left in it; nothing there is success. */
+  readonly rmStateDir: (dir: string) => Promise<void>;
+  readonly defaults: { readonly runtime: string; readonly snapshot: string };
+}
+
+export const ZERO_TIME = '0001-01-01T00:00:00Z';
+
+/** The record in memory; throws what a writer that lost the race must say. */
+export function setState(record: ContainerRecord, state: Partial<ContainerRecord['state']>): ContainerRecord {
+  return { ...record, state: { ...record.state, ...state } };
+}

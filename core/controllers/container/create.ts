@@ -1,0 +1,229 @@
+/** `docker create`: checks everything that can be checked, makes the volumes and the writable layer, writes the record. */
+import { randomBytes } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { runtimePoint } from '@gantry/plugin-sdk/contracts/runtime.ts';
+import { volumePoint } from '@gantry/plugin-sdk/contracts/volume.ts';
+import { HostError, isHostError } from '@gantry/plugin-sdk/errors.ts';
+import { validatorOf } from '../../schema/validate.ts';
+import { effect } from '../../store/effect.ts';
+import type { ContainerMount, ContainerRecord, ImageRecord } from '../../store/record-types.ts';
+import { volumeKeys } from '../volume.ts';
+import { type ContainerContext, ZERO_TIME } from './context.ts';
+import { copyUp } from './copy-up.ts';
+import { findContainer } from './find.ts';
+import { type PlannedMount, planMounts } from './mount-plan.ts';
+import { type CreateBody, CreateSchema, type HostConfigBody } from './request.ts';
+import { etcFiles } from './spec.ts';
+import { refuseUnsupported } from './unsupported.ts';
+
+export interface Created {
+  readonly id: string;
+  readonly warnings: readonly string[];
+}
+
+const validate = validatorOf('create container', CreateSchema);
+
+export async function createContainer(
+  ctx: ContainerContext,
+  raw: Readonly<Record<string, unknown>>,
+  wantedName: string,
+  signal: AbortSignal,
+): Promise<Created> {
+  const body = validate(raw);
+  const hostConfig = body.HostConfig ?? {};
+  refuseUnsupported(hostConfig, raw);
+  const image = ctx.images.require(body.Image);
+  const id = randomBytes(32).toString('hex');
+  const processSpec = processOf(body, image);
+  const plan = planMounts({
+    hostConfig,
+    volumes: Object.keys({ ...image.config.Volumes, ...body.Volumes }),
+    containers: (name) => findContainer(ctx.store, name),
+  });
+  await checkDrivers(ctx, hostConfig, plan);
+  const { name, release } = ctx.names.reserve(wantedName, id);
+  try {
+    const volumes = plan
+      .filter((mount) => mount.type === 'volume' && mount.source)
+      .map((mount) => mount.source ?? '');
+    return await ctx.locks.hold([`container/${id}`, ...volumeKeys(volumes)], signal, async () => {
+      const mounts = await settleMounts(ctx, plan, signal);
+      try {
+        await makeContainer(
+          ctx,
+          recordOf({ id, name, body, raw, image, mounts, process: processSpec, ctx }),
+          signal,
+        );
+      } catch (error) {
+        await dropAnonymous(ctx, mounts);
+        throw error;
+      }
+      return { id, warnings: warningsOf(hostConfig) };
+    });
+  } finally {
+    release();
+  }
+}
+
+/** Writable layer, files and copied-up content; the container exists once the record does. */
+async function makeContainer(
+  ctx: ContainerContext,
+  record: ContainerRecord,
+  signal: AbortSignal,
+): Promise<void> {
+  const dir = path.join(ctx.rootDir, record.id);
+  const files = effect('host-directory', record.id, { path: dir, keep: false });
+  const snapshot = effect('snapshot', record.id, {
+    driver: record.snapshotDriver,
+    key: record.id,
+    layers: record.layers,
+    volatile: record.autoRemove,
+  });
+  const copies = copyUp(ctx, record);
+  await using op = await ctx.store.begin('container.create', `container/${record.id}`, {
+    makes: [files, snapshot, ...copies.makes],
+  });
+  await op.make(files, signal);
+  for (const [file, text] of Object.entries(await etcFiles(record)))
+    await writeFile(path.join(dir, file), text);
+  await op.make(snapshot, signal);
+  await copies.run(op, signal);
+  await op.commit({ put: [{ kind: 'container', id: record.id, record }] });
+}
+
+/** Makes or finds the volumes that the mounts name. A named one stays also when the container then fails, as in Docker. */
+async function settleMounts(
+  ctx: ContainerContext,
+  plan: readonly PlannedMount[],
+  signal: AbortSignal,
+): Promise<readonly ContainerMount[]> {
+  const mounts: ContainerMount[] = [];
+  for (const { volume, imageSubpath, ...mount } of plan) {
+    if (mount.type === 'image') {
+      const image = ctx.images.require(mount.source ?? '');
+      mounts.push({
+        ...mount,
+        image: { id: image.id, layers: image.layers, ...(imageSubpath && { subpath: imageSubpath }) },
+      });
+    } else if (volume) {
+      const anonymous = !mount.source;
+      const name = mount.source || randomBytes(32).toString('hex');
+      const made = await ctx.volumes.createLocked({ ...volume, name }, anonymous, signal);
+      const subpath = volume.subpath && { subpath: volume.subpath };
+      mounts.push({ ...mount, source: name, volume: { driver: made.driver, mountId: '', ...subpath } });
+    } else mounts.push(mount);
+  }
+  return mounts;
+}
+
+async function dropAnonymous(ctx: ContainerContext, mounts: readonly ContainerMount[]): Promise<void> {
+  for (const { source, type } of mounts) {
+    const record = type === 'volume' ? ctx.volumes.record(source ?? '') : undefined;
+    if (record?.anonymous)
+      await ctx.volumes.removeLocked(record, AbortSignal.timeout(10_000)).catch(() => {});
+  }
+}
+
+/** An unknown driver fails before anything is made. */
+async function checkDrivers(
+  ctx: ContainerContext,
+  hostConfig: HostConfigBody,
+  plan: readonly PlannedMount[],
+): Promise<void> {
+  if (hostConfig.Runtime) await ctx.drivers.driver(runtimePoint, hostConfig.Runtime);
+  const wanted = new Set(plan.flatMap((mount) => (mount.volume?.driver ? [mount.volume.driver] : [])));
+  for (const driver of wanted) {
+    await ctx.drivers.driver(volumePoint, driver).catch((error: unknown) => {
+      if (isHostError(error) && error.kind === 'NotFound') throw error;
+    });
+  }
+}
+
+type ProcessSpec = ContainerRecord['process'];
+
+function processOf(body: CreateBody, image: ImageRecord): ProcessSpec {
+  const words = (value: string | string[] | null | undefined) =>
+    value === null || value === undefined ? undefined : typeof value === 'string' ? [value] : value;
+  const entrypoint = words(body.Entrypoint);
+  // An entrypoint of the user's own takes the image's command out too.
+  const inherited = entrypoint?.length ? [] : (image.config.Cmd ?? []);
+  const given = words(body.Cmd);
+  const args = [
+    ...(entrypoint ?? image.config.Entrypoint ?? []),
+    ...(given?.length ? given : inherited),
+  ].filter((word, index) => index > 0 || word !== '');
+  if (args.length === 0) throw new HostError('InvalidArgument', 'NO_COMMAND', 'no command specified');
+  const cwd = body.WorkingDir || image.config.WorkingDir || '/';
+  if (!cwd.startsWith('/')) {
+    throw new HostError(
+      'InvalidArgument',
+      'INVALID_WORKING_DIRECTORY',
+      `the working directory '${cwd}' is invalid, it needs to be an absolute path`,
+    );
+  }
+  return {
+    args,
+    env: mergeEnv(image.config.Env ?? [], body.Env ?? []),
+    cwd: path.posix.normalize(cwd),
+    user: body.User || image.config.User || '',
+    terminal: body.Tty ?? false,
+    openStdin: body.OpenStdin ?? false,
+    stdinOnce: body.StdinOnce ?? false,
+  };
+}
+
+/** The later of two settings of a variable wins; `NAME` without `=` takes the image's away. */
+function mergeEnv(image: readonly string[], given: readonly string[]): readonly string[] {
+  const merged = new Map<string, string | undefined>();
+  for (const entry of [...image, ...given]) {
+    const at = entry.indexOf('=');
+    merged.set(at < 0 ? entry : entry.slice(0, at), at < 0 ? undefined : entry);
+  }
+  return [...merged.values()].filter((entry) => entry !== undefined);
+}
+
+function recordOf(parts: {
+  id: string;
+  name: string;
+  body: CreateBody;
+  raw: Readonly<Record<string, unknown>>;
+  image: ImageRecord;
+  mounts: readonly ContainerMount[];
+  process: ProcessSpec;
+  ctx: ContainerContext;
+}): ContainerRecord {
+  const { id, name, body, raw, image, mounts, process, ctx } = parts;
+  const { HostConfig, NetworkingConfig: _, ...config } = raw;
+  return {
+    id,
+    name,
+    createdAt: new Date().toISOString(),
+    imageId: image.id,
+    imageName: body.Image,
+    layers: image.layers,
+    snapshotDriver: ctx.defaults.snapshot,
+    runtime: body.HostConfig?.Runtime || ctx.defaults.runtime,
+    config: { ...config, Labels: { ...image.config.Labels, ...body.Labels } },
+    hostConfig: (HostConfig ?? {}) as Readonly<Record<string, unknown>>,
+    process,
+    autoRemove: body.HostConfig?.AutoRemove ?? false,
+    mounts,
+    state: {
+      status: 'created',
+      pid: 0,
+      exitCode: 0,
+      error: '',
+      oomKilled: false,
+      startedAt: ZERO_TIME,
+      finishedAt: ZERO_TIME,
+    },
+  };
+}
+
+function warningsOf({ NetworkMode }: HostConfigBody): readonly string[] {
+  if (NetworkMode === 'none' || NetworkMode === 'host') return [];
+  return [
+    'networks are not there yet: the container gets a loopback interface only (--network none says so without this warning)',
+  ];
+}

@@ -1,0 +1,155 @@
+/** `stop`, `kill`, `restart` and `rm`: what ends a container from outside. */
+import { constants } from 'node:os';
+import { runtimePoint } from '@gantry/plugin-sdk/contracts/runtime.ts';
+import { HostError, isKind } from '@gantry/plugin-sdk/errors.ts';
+import type { ContainerRecord } from '../../store/record-types.ts';
+import type { ContainerContext } from './context.ts';
+import { removeRecord } from './exit.ts';
+import { findContainer } from './find.ts';
+import { startContainer } from './start.ts';
+import type { WaitResult } from './waiters.ts';
+
+const DEFAULT_STOP_SECONDS = 10;
+const KILL_WAIT_MS = 30_000;
+const SIGKILL = constants.signals.SIGKILL;
+
+/** `SIGTERM`, `term` or `15`. Errors: InvalidArgument. */
+export function signalNumber(text: string): number {
+  const number = /^\d+$/.test(text)
+    ? Number(text)
+    : constants.signals[`SIG${text.toUpperCase().replace(/^SIG/, '')}` as NodeJS.Signals];
+  if (number > 0 && number <= 64) return number;
+  throw new HostError('InvalidArgument', 'INVALID_SIGNAL', `Invalid signal: ${text}`);
+}
+
+/** False when it was not running. `seconds`: the time to end by itself; negative means for ever. */
+export async function stopContainer(
+  ctx: ContainerContext,
+  reference: string,
+  { seconds, signal: asked = '' }: { seconds: number | undefined; signal?: string },
+  signal: AbortSignal,
+): Promise<boolean> {
+  const record = findContainer(ctx.store, reference);
+  if (record.state.status !== 'running') return false;
+  const config = record.config as { StopSignal?: string; StopTimeout?: number | null };
+  const patience = seconds ?? config.StopTimeout ?? DEFAULT_STOP_SECONDS;
+  const ended = exitOf(ctx, record, signal);
+  await sendSignal(ctx, record, signalNumber(asked || config.StopSignal || 'SIGTERM'));
+  if (patience < 0) await ended;
+  else if (!(await within(ended, patience * 1000))) {
+    await sendSignal(ctx, record, SIGKILL);
+    await killed(record, ended);
+  }
+  return true;
+}
+
+export async function killContainer(
+  ctx: ContainerContext,
+  reference: string,
+  signalText: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const number = signalNumber(signalText || 'SIGKILL');
+  const record = findContainer(ctx.store, reference);
+  if (record.state.status !== 'running') {
+    throw new HostError(
+      'Conflict',
+      'NOT_RUNNING',
+      `cannot kill container: ${reference}: container ${record.id} is not running`,
+    );
+  }
+  const ended = exitOf(ctx, record, signal);
+  await sendSignal(ctx, record, number);
+  // Docker answers a SIGKILL only when the container is gone.
+  if (number === SIGKILL) await killed(record, ended);
+  else ended.catch(() => {});
+}
+
+export async function restartContainer(
+  ctx: ContainerContext,
+  reference: string,
+  options: { seconds: number | undefined; signal?: string },
+  signal: AbortSignal,
+): Promise<void> {
+  await stopContainer(ctx, reference, options, signal);
+  await startContainer(ctx, reference, signal);
+}
+
+export async function removeContainer(
+  ctx: ContainerContext,
+  reference: string,
+  { force, volumes }: { force: boolean; volumes: boolean },
+  signal: AbortSignal,
+): Promise<void> {
+  const { id, name } = findContainer(ctx.store, reference);
+  if (force) await endIfRunning(ctx, id, signal);
+  await ctx.locks.hold([`container/${id}`], signal, async () => {
+    const record = ctx.store.records.get('container', id);
+    if (!record) {
+      if (force) return;
+      throw new HostError('NotFound', 'CONTAINER_NOT_FOUND', `No such container: ${reference}`);
+    }
+    if (record.state.status === 'running') {
+      throw new HostError(
+        'Conflict',
+        'CONTAINER_RUNNING',
+        `cannot remove container "/${name}": container is running: stop the container before removing or force remove`,
+      );
+    }
+    await removeRecord(ctx, record, signal, volumes || record.autoRemove);
+    ctx.waiters.removed(id, { exitCode: record.state.exitCode });
+  });
+}
+
+async function endIfRunning(ctx: ContainerContext, id: string, signal: AbortSignal): Promise<void> {
+  const record = ctx.store.records.get('container', id);
+  if (record?.state.status !== 'running') return;
+  const ended = exitOf(ctx, record, signal);
+  await sendSignal(ctx, record, SIGKILL);
+  await killed(record, ended);
+}
+
+/** The next end of a running container; resolved also when it has ended meanwhile. */
+async function exitOf(
+  ctx: ContainerContext,
+  { id }: ContainerRecord,
+  signal: AbortSignal,
+): Promise<WaitResult> {
+  const now = ctx.store.records.get('container', id);
+  if (now?.state.status !== 'running') return { exitCode: now?.state.exitCode ?? 0 };
+  return ctx.waiters.wait(id, 'not-running', signal);
+}
+
+async function sendSignal(
+  ctx: ContainerContext,
+  { id, runtime }: ContainerRecord,
+  number: number,
+): Promise<void> {
+  const driver = await ctx.drivers.driver(runtimePoint, runtime);
+  try {
+    await driver.signal({ id, signal: number }, { signal: AbortSignal.timeout(KILL_WAIT_MS) });
+  } catch (error) {
+    // It ended by itself between the look and the signal.
+    if (!isKind(error, 'NotFound', 'FailedPrecondition')) throw error;
+  }
+}
+
+async function killed(record: ContainerRecord, ended: Promise<WaitResult>): Promise<void> {
+  if (await within(ended, KILL_WAIT_MS)) return;
+  throw new HostError(
+    'DeadlineExceeded',
+    'KILL_TIMEOUT',
+    `kill container ${record.id.slice(0, 12)}: still running ${KILL_WAIT_MS / 1000} s after SIGKILL`,
+    { hint: 'its process is likely in uninterruptible sleep; see /proc/PID/stack' },
+  );
+}
+
+async function within(work: Promise<unknown>, ms: number): Promise<boolean> {
+  const timer = Promise.withResolvers<false>();
+  const timeout = setTimeout(() => timer.resolve(false), ms);
+  try {
+    return await Promise.race([work.then(() => true), timer.promise]);
+  } finally {
+    clearTimeout(timeout);
+  }
+}

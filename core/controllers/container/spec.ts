@@ -1,0 +1,145 @@
+/** The OCI specification of a container's task, from its record and from what its start has made. */
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { OciMount } from '@gantry/plugin-sdk/contracts/mount.ts';
+import type { OciSpec, TaskSpec } from '@gantry/plugin-sdk/contracts/runtime.ts';
+import { HostError } from '@gantry/plugin-sdk/errors.ts';
+import { capabilitiesFor, defaultSpec } from '@gantry/plugin-sdk/oci/default-spec.ts';
+import { seccompFor } from '@gantry/plugin-sdk/oci/seccomp-profile.ts';
+import type { ContainerRecord } from '../../store/record-types.ts';
+import type { HostConfigBody } from './request.ts';
+import { type ProcessUser, resolveUser } from './user.ts';
+
+export interface SpecParts {
+  readonly rootfs: string;
+  readonly mounts: readonly OciMount[];
+  /** Files of ours that the container sees as its /etc/hostname, /etc/hosts and /etc/resolv.conf. */
+  readonly etc: readonly OciMount[];
+  readonly logPath: string;
+}
+
+export async function taskSpec(record: ContainerRecord, parts: SpecParts): Promise<TaskSpec> {
+  const { process } = record;
+  const user = await resolveUser(parts.rootfs, process.user);
+  return {
+    id: record.id,
+    spec: await ociSpec(record, parts, user),
+    stdin: process.openStdin,
+    stdinOnce: process.stdinOnce,
+    logPath: parts.logPath,
+  };
+}
+
+async function ociSpec(record: ContainerRecord, parts: SpecParts, user: ProcessUser): Promise<OciSpec> {
+  const hostConfig = record.hostConfig as HostConfigBody;
+  const { process } = record;
+  const security = await securityOf(hostConfig);
+  const base = defaultSpec({
+    cgroupsPath: `/gantry/${record.id}`,
+    shmSizeBytes: hostConfig.ShmSize || undefined,
+    hostNetwork: hostConfig.NetworkMode === 'host',
+  });
+  const capabilities = capabilitiesFor(hostConfig.CapAdd ?? [], hostConfig.CapDrop ?? []);
+  // Only root keeps the set; for others it bounds what a set-user-id program may gain.
+  const effective = user.uid === 0 ? capabilities : [];
+  const targets = new Set(parts.mounts.map((mount) => mount.destination));
+  return {
+    ...base,
+    process: {
+      terminal: process.terminal,
+      user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids },
+      args: process.args,
+      env: environment(record, user),
+      cwd: process.cwd,
+      noNewPrivileges: security.noNewPrivileges,
+      oomScoreAdj: hostConfig.OomScoreAdj ?? 0,
+      capabilities: { bounding: capabilities, effective, permitted: effective },
+    },
+    root: { path: parts.rootfs, readonly: hostConfig.ReadonlyRootfs ?? false },
+    hostname: hostnameOf(record),
+    mounts: [...base.mounts, ...parts.etc, ...parts.mounts].filter(
+      (mount) => parts.mounts.includes(mount as OciMount) || !targets.has(mount.destination),
+    ),
+    linux: {
+      ...base.linux,
+      resources: resourcesOf(base.linux.resources, hostConfig),
+      ...(security.seccomp === 'default' && { seccomp: seccompFor(capabilities) }),
+      ...(typeof security.seccomp === 'object' && { seccomp: security.seccomp }),
+    },
+  };
+}
+
+/** Docker's: the image's and the user's variables win over these. */
+function environment(
+  { process, hostConfig: _, ...record }: ContainerRecord,
+  user: ProcessUser,
+): readonly string[] {
+  const given = new Map(process.env.map((entry) => [entry.split('=', 1)[0] ?? '', entry]));
+  const defaults = [
+    'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+    `HOSTNAME=${hostnameOf(record)}`,
+    ...(process.terminal ? ['TERM=xterm'] : []),
+    `HOME=${user.home}`,
+  ];
+  return [...defaults.filter((entry) => !given.has(entry.split('=', 1)[0] ?? '')), ...process.env];
+}
+
+export function hostnameOf(record: Pick<ContainerRecord, 'id' | 'config'>): string {
+  return (record.config.Hostname as string | undefined) || record.id.slice(0, 12);
+}
+
+function resourcesOf(base: unknown, { Memory, PidsLimit }: HostConfigBody): object {
+  return {
+    ...(base as object),
+    ...(Memory && { memory: { limit: Memory } }),
+    ...(PidsLimit && { pids: { limit: PidsLimit } }),
+  };
+}
+
+interface Security {
+  readonly noNewPrivileges: boolean;
+  readonly seccomp: 'default' | 'unconfined' | object;
+}
+
+/** `--security-opt`: `no-new-privileges[=BOOL]`, `seccomp=unconfined` or a whole profile as JSON. */
+async function securityOf({ SecurityOpt }: HostConfigBody): Promise<Security> {
+  let security: Security = { noNewPrivileges: false, seccomp: 'default' };
+  for (const option of SecurityOpt ?? []) {
+    const at = option.search(/[=:]/);
+    const [key, value] = at < 0 ? [option, ''] : [option.slice(0, at), option.slice(at + 1)];
+    if (key === 'no-new-privileges') security = { ...security, noNewPrivileges: value !== 'false' };
+    else if (key === 'seccomp' && value === 'unconfined') security = { ...security, seccomp: 'unconfined' };
+    else if (key === 'seccomp' && value === 'builtin') security = { ...security, seccomp: 'default' };
+    else {
+      throw new HostError(
+        'NotImplemented',
+        'NOT_IMPLEMENTED',
+        `security option "${option}" is not there yet`,
+      );
+    }
+  }
+  return security;
+}
+
+/** The three files that every container gets, as bind mounts of ours. */
+export function etcMounts(dir: string): readonly OciMount[] {
+  return ['resolv.conf', 'hostname', 'hosts'].map((file) => ({
+    destination: `/etc/${file}`,
+    type: 'bind',
+    source: path.join(dir, file),
+    options: ['rbind', 'rprivate'],
+  }));
+}
+
+/** Text of those files by name. */
+export async function etcFiles(record: ContainerRecord): Promise<Readonly<Record<string, string>>> {
+  const hostname = hostnameOf(record);
+  const loopback = `127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::0\tip6-localnet\nff00::0\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n`;
+  const onHost = record.hostConfig.NetworkMode === 'host';
+  const ofHost = (file: string) => readFile(file, 'utf8').catch(() => '');
+  return {
+    hostname: `${hostname}\n`,
+    hosts: onHost ? await ofHost('/etc/hosts') : loopback,
+    'resolv.conf': await ofHost('/etc/resolv.conf'),
+  };
+}

@@ -1,0 +1,101 @@
+/** `docker start`: mounts, writable layer, task, clients that already attached, then the process; one operation. */
+import path from 'node:path';
+import { runtimePoint } from '@gantry/plugin-sdk/contracts/runtime.ts';
+import { HostError, isHostError, messageChain } from '@gantry/plugin-sdk/errors.ts';
+import { effect } from '../../store/effect.ts';
+import type { ContainerRecord } from '../../store/record-types.ts';
+import { type ContainerContext, setState, ZERO_TIME } from './context.ts';
+import { monitor, removeRecord } from './exit.ts';
+import { findContainer } from './find.ts';
+import { mountSteps } from './mounts.ts';
+import { etcMounts, taskSpec } from './spec.ts';
+
+/** False when it was running already. */
+export async function startContainer(
+  ctx: ContainerContext,
+  reference: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { id } = findContainer(ctx.store, reference);
+  return ctx.locks.hold([`container/${id}`], signal, async () => {
+    const record = findContainer(ctx.store, id);
+    if (record.state.status === 'running') return false;
+    try {
+      await launch(ctx, record, signal);
+    } catch (error) {
+      throw await startFailed(ctx, record, error);
+    }
+    return true;
+  });
+}
+
+async function launch(ctx: ContainerContext, record: ContainerRecord, signal: AbortSignal): Promise<void> {
+  const { id, runtime, snapshotDriver } = record;
+  const rootfs = path.join(ctx.stateDir, id, 'rootfs');
+  const dir = path.join(ctx.rootDir, id);
+  const steps = await mountSteps(ctx, record, signal);
+  const mounted = effect('snapshot-mount', id, { driver: snapshotDriver, key: id, target: rootfs });
+  const task = effect('task', id, { driver: runtime, id });
+  const driver = await ctx.drivers.driver(runtimePoint, runtime);
+
+  await using op = await ctx.store.begin('container.start', `container/${id}`, {
+    makes: [...steps.makes, mounted, task],
+  });
+  const mounts = await steps.run(op, signal);
+  await op.make(mounted, signal);
+  ctx.taskSpecs.set(
+    id,
+    await taskSpec(record, { rootfs, mounts, etc: etcMounts(dir), logPath: path.join(dir, 'container.log') }),
+  );
+  const { pid } = await op.make<{ pid: number }>(task, signal).finally(() => ctx.taskSpecs.delete(id));
+  await ctx.attachments.connect(id, () => driver.attach({ id }, { signal }));
+  await driver.start({ id }, { signal });
+  const started = setState(
+    { ...record, mounts: steps.mounts },
+    {
+      status: 'running',
+      pid,
+      exitCode: 0,
+      error: '',
+      oomKilled: false,
+      startedAt: new Date().toISOString(),
+      finishedAt: ZERO_TIME,
+    },
+  );
+  await op.commit({ put: [{ kind: 'container', id, record: started }] });
+  monitor(ctx, started);
+}
+
+/** Docker's exit codes for a process that never ran: the docker command hands them on. */
+const NOT_FOUND_EXIT = 127;
+const NOT_EXECUTABLE_EXIT = 126;
+const FAILED_EXIT = 128;
+
+async function startFailed(ctx: ContainerContext, record: ContainerRecord, error: unknown): Promise<Error> {
+  const message = messageChain(error);
+  const exitCode = /executable file not found|no such file or directory/i.test(message)
+    ? NOT_FOUND_EXIT
+    : /permission denied/i.test(message)
+      ? NOT_EXECUTABLE_EXIT
+      : FAILED_EXIT;
+  ctx.attachments.drop(record.id);
+  if (record.autoRemove) await removeRecord(ctx, record, AbortSignal.timeout(30_000));
+  else {
+    const failed = setState(record, { exitCode, error: message });
+    await ctx.store.put('container.start-failed', {
+      put: [{ kind: 'container', id: record.id, record: failed }],
+    });
+  }
+  ctx.waiters.exited(record.id, { exitCode, error: message });
+  if (record.autoRemove) ctx.waiters.removed(record.id, { exitCode, error: message });
+  return wrapStartError(error, exitCode);
+}
+
+/** Docker's words and status: a command that cannot run is the caller's mistake. */
+function wrapStartError(error: unknown, exitCode: number): Error {
+  const kind = exitCode === FAILED_EXIT ? (isHostError(error) ? error.kind : 'Internal') : 'InvalidArgument';
+  const prefix = 'failed to create task for container';
+  return new HostError(kind === 'NotFound' ? 'Unknown' : kind, 'CONTAINER_START_FAILED', prefix, {
+    cause: error,
+  });
+}

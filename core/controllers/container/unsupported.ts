@@ -1,0 +1,75 @@
+/** Options of `docker run` that Gantry does not have yet: refused by name instead of being ignored. */
+import { HostError } from '@gantry/plugin-sdk/errors.ts';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** HostConfig field → what to call it. Any value but the empty ones is refused. */
+const ABSENT: Readonly<Record<string, string>> = {
+  PortBindings: 'published ports',
+  PublishAllPorts: 'published ports',
+  Links: 'links',
+  Privileged: 'privileged containers',
+  Devices: 'devices',
+  DeviceRequests: 'device requests',
+  DeviceCgroupRules: 'device rules',
+  Ulimits: 'ulimits',
+  Sysctls: 'sysctls',
+  GroupAdd: 'additional groups',
+  CpuShares: 'CPU limits',
+  NanoCpus: 'CPU limits',
+  CpuQuota: 'CPU limits',
+  CpuPeriod: 'CPU limits',
+  CpusetCpus: 'CPU sets',
+  BlkioWeight: 'block I/O limits',
+  MemorySwap: 'swap limits',
+  MemoryReservation: 'memory reservations',
+  UsernsMode: 'user namespace modes',
+  PidMode: 'PID namespace modes',
+  UTSMode: 'UTS namespace modes',
+  CgroupParent: 'cgroup parents',
+  Init: 'an init process',
+  Dns: 'DNS options',
+  DnsOptions: 'DNS options',
+  DnsSearch: 'DNS options',
+  ExtraHosts: 'extra hosts',
+};
+
+export function refuseUnsupported(hostConfig: Fields, config: Fields): void {
+  const faults = Object.entries(ABSENT)
+    .filter(([field]) => !isEmpty(hostConfig[field]))
+    .map(([field, words]) => `${words} (HostConfig.${field})`);
+  const policy = (hostConfig.RestartPolicy as Fields | null | undefined)?.Name;
+  if (policy !== undefined && policy !== '' && policy !== 'no')
+    faults.push(`restart policy "${String(policy)}"`);
+  if (!isEmpty((config.Healthcheck as Fields | null | undefined)?.Test)) faults.push('health checks');
+  if (!['', 'private', 'shareable', 'none', undefined].includes(hostConfig.IpcMode as string)) {
+    faults.push(`IPC mode "${String(hostConfig.IpcMode)}"`);
+  }
+  if (!['', 'private', undefined].includes(hostConfig.CgroupnsMode as string))
+    faults.push('cgroup namespace modes');
+  refuseLogDriver((hostConfig.LogConfig as Fields | null | undefined)?.Type, faults);
+  refuseNetwork(hostConfig.NetworkMode, faults);
+  if (faults.length === 0) return;
+  throw new HostError(
+    'NotImplemented',
+    'NOT_IMPLEMENTED',
+    `create container: not there yet: ${faults.join(', ')}`,
+  );
+}
+
+function refuseLogDriver(type: unknown, faults: string[]): void {
+  if (['', 'json-file', undefined].includes(type as string)) return;
+  faults.push(`log driver "${String(type)}"`);
+}
+
+function refuseNetwork(mode: unknown, faults: string[]): void {
+  if (['', 'default', 'none', 'host', undefined].includes(mode as string)) return;
+  faults.push(`network "${String(mode)}"`);
+}
+
+/** What clients send for an option that was not used. */
+function isEmpty(value: unknown): boolean {
+  if (value === undefined || value === null || value === false || value === 0 || value === '') return true;
+  if (Array.isArray(value)) return value.length === 0;
+  return typeof value === 'object' && Object.keys(value).length === 0;
+}

@@ -1,0 +1,43 @@
+/** Image names: the short form that people type and the full form that records hold. */
+import { HostError } from '@gantry/plugin-sdk/errors.ts';
+
+const DEFAULT_DOMAIN = 'docker.io';
+const DEFAULT_REPOSITORY = 'library/';
+const COMPONENT = /^[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*$/;
+const TAG = /^\w[\w.-]{0,127}$/;
+const DOMAIN = /^(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?\.)*[a-zA-Z0-9-]+(?::\d+)?$/;
+
+/** `busybox` → `docker.io/library/busybox:latest`. Errors: InvalidArgument. */
+export function normalizeName(name: string): string {
+  const [withoutDigest = '', digest] = name.split('@');
+  const slash = withoutDigest.lastIndexOf('/');
+  const colon = withoutDigest.indexOf(':', slash + 1);
+  const path = colon < 0 ? withoutDigest : withoutDigest.slice(0, colon);
+  const tag = colon < 0 ? 'latest' : withoutDigest.slice(colon + 1);
+  const [first = '', ...rest] = path.split('/');
+  const hasDomain = rest.length > 0 && (/[.:]/.test(first) || first === 'localhost');
+  const domain = hasDomain ? first : DEFAULT_DOMAIN;
+  const repository = hasDomain ? rest.join('/') : path;
+  if (
+    !DOMAIN.test(domain) ||
+    !TAG.test(tag) ||
+    !repository.split('/').every((part) => COMPONENT.test(part))
+  ) {
+    const message = /[A-Z]/.test(repository)
+      ? 'invalid reference format: repository name must be lowercase'
+      : 'invalid reference format';
+    throw new HostError('InvalidArgument', 'INVALID_IMAGE_NAME', `${message}: "${name}"`);
+  }
+  const full =
+    domain === DEFAULT_DOMAIN && !repository.includes('/')
+      ? `${DEFAULT_REPOSITORY}${repository}`
+      : repository;
+  return `${domain}/${full}:${tag}${digest ? `@${digest}` : ''}`;
+}
+
+/** The shortest form that still means the same; always with its tag. */
+export function familiarName(full: string): string {
+  const name = full.startsWith(`${DEFAULT_DOMAIN}/`) ? full.slice(DEFAULT_DOMAIN.length + 1) : full;
+  const isOfficial = name !== full && name.startsWith(DEFAULT_REPOSITORY) && !name.slice(8).includes('/');
+  return isOfficial ? name.slice(DEFAULT_REPOSITORY.length) : name;
+}

@@ -1,0 +1,186 @@
+/** Images: what names mean, and how archives become images. Blobs and layers are core/images' and the snapshot driver's. */
+import type { Readable } from 'node:stream';
+import { HostError } from '@gantry/plugin-sdk/errors.ts';
+import { effect } from '../store/effect.ts';
+import type { Locks } from '../store/locks.ts';
+import type { ImageRecord } from '../store/record-types.ts';
+import type { Put, Store } from '../store/store.ts';
+import { familiarName, normalizeName } from './image-name.ts';
+
+/** An image as an archive gave it, with its blobs and layers in place. */
+export interface UnpackedImage {
+  readonly record: Omit<ImageRecord, 'names' | 'loadedAt'>;
+  /** As the archive names it: `busybox:latest`. */
+  readonly names: readonly string[];
+}
+
+/** Reads archives; leaves blobs and layers that nobody refers to until the image is on the books. */
+export interface ImageArchives {
+  load(
+    archive: Readable,
+    onProgress: (text: string) => void,
+    signal: AbortSignal,
+  ): Promise<readonly UnpackedImage[]>;
+  import(
+    archive: Readable,
+    options: { changes: readonly string[]; message: string },
+    signal: AbortSignal,
+  ): Promise<UnpackedImage>;
+  /** Removes blobs and layers that no image of `kept` uses. */
+  collect(kept: readonly ImageRecord[], signal: AbortSignal): Promise<void>;
+}
+
+export class Images {
+  readonly #store: Store;
+  readonly #locks: Locks;
+  readonly #archives: ImageArchives;
+
+  constructor(store: Store, locks: Locks, archives: ImageArchives) {
+    this.#store = store;
+    this.#locks = locks;
+    this.#archives = archives;
+  }
+
+  all(): readonly ImageRecord[] {
+    return this.#store.records.all('image');
+  }
+
+  /** By name, id or beginning of the id. Throws NotFound in the words that make the docker command pull. */
+  require(reference: string): ImageRecord {
+    const found = this.find(reference);
+    if (found) return found;
+    const name = /^(sha256:)?[0-9a-f]{12,64}$/.test(reference)
+      ? reference
+      : familiarName(normalizeName(reference));
+    throw new HostError('NotFound', 'IMAGE_NOT_FOUND', `No such image: ${name}`);
+  }
+
+  find(reference: string): ImageRecord | undefined {
+    const exact = this.#store.records.get('image', reference);
+    if (exact) return exact;
+    const hex = reference.replace(/^sha256:/, '');
+    const all = this.all();
+    const named = isName(reference)
+      ? all.find(({ names }) => names.includes(normalizeName(reference)))
+      : undefined;
+    if (named || !/^[0-9a-f]{2,64}$/.test(hex)) return named;
+    const begun = all.filter(({ id }) => id.startsWith(`sha256:${hex}`));
+    if (begun.length > 1) {
+      throw new HostError(
+        'InvalidArgument',
+        'AMBIGUOUS_ID',
+        `multiple IDs found with provided prefix: ${reference}`,
+      );
+    }
+    return begun[0];
+  }
+
+  /** Takes in every image of a `docker save` or OCI archive; `onProgress` gets lines for a person. */
+  async load(archive: Readable, onProgress: (text: string) => void, signal: AbortSignal): Promise<void> {
+    const object = `image/load-${crypto.randomUUID()}` as const;
+    const unpacked = effect('unpacked-image', object, { digests: [] });
+    await this.#locks.hold(['image/content'], signal, async () => {
+      await using op = await this.#store.begin('image.load', object, { makes: [unpacked] });
+      op.made(unpacked);
+      const images = await this.#archives.load(archive, onProgress, signal);
+      await op.commit({ put: this.#puts(images) }, { keep: false });
+      for (const { record, names } of images) {
+        if (names.length === 0) onProgress(`Loaded image ID: ${record.id}\n`);
+        for (const name of names) onProgress(`Loaded image: ${familiarName(normalizeName(name))}\n`);
+      }
+    });
+  }
+
+  /** A root file system as an image of one layer; answers its id. */
+  async import(
+    archive: Readable,
+    options: { changes: readonly string[]; message: string; name: string },
+    signal: AbortSignal,
+  ): Promise<string> {
+    if (options.name !== '') normalizeName(options.name);
+    const object = `image/import-${crypto.randomUUID()}` as const;
+    const unpacked = effect('unpacked-image', object, { digests: [] });
+    return this.#locks.hold(['image/content'], signal, async () => {
+      await using op = await this.#store.begin('image.import', object, { makes: [unpacked] });
+      op.made(unpacked);
+      const image = await this.#archives.import(archive, options, signal);
+      const names = options.name === '' ? [] : [options.name];
+      await op.commit({ put: this.#puts([{ ...image, names }]) }, { keep: false });
+      return image.record.id;
+    });
+  }
+
+  /** Takes a name away, and the image with its last one. Answers what happened, in Docker's order. */
+  async remove(reference: string, force: boolean, signal: AbortSignal): Promise<readonly object[]> {
+    return this.#locks.hold(['image/content'], signal, async () => {
+      const image = this.require(reference);
+      const name = isName(reference) && !image.id.includes(reference) ? normalizeName(reference) : undefined;
+      const rest = name === undefined ? [] : image.names.filter((other) => other !== name);
+      if (name === undefined && image.names.length > 1 && !force) throw severalNames(image, reference);
+      const gone = name === undefined ? image.names : [name];
+      const untagged = gone.map((one) => ({ Untagged: familiarName(one) }));
+      if (rest.length > 0) {
+        await this.#store.put('image.untag', { put: [toPut({ ...image, names: rest })] });
+        return untagged;
+      }
+      this.#refuseInUse(image, reference);
+      await this.#store.put('image.remove', { remove: [{ kind: 'image', id: image.id }] });
+      await this.collect(signal);
+      return [...untagged, { Deleted: image.id }];
+    });
+  }
+
+  /** Removes content that no image or container uses any more; the caller holds `image/content`. */
+  async collect(signal: AbortSignal): Promise<void> {
+    await this.#archives.collect(this.all(), signal);
+  }
+
+  #refuseInUse(image: ImageRecord, reference: string): void {
+    const user = this.#store.records
+      .all('container')
+      .find(
+        ({ imageId, mounts }) => imageId === image.id || mounts.some((mount) => mount.image?.id === image.id),
+      );
+    if (!user) return;
+    throw new HostError(
+      'Conflict',
+      'IMAGE_IN_USE',
+      `conflict: unable to remove repository reference "${reference}" - container ${user.id.slice(0, 12)} is using its referenced image ${image.id.slice(7, 19)}`,
+      { details: { containers: [user.id] } },
+    );
+  }
+
+  /** New images, and the older ones whose names they take. */
+  #puts(images: readonly UnpackedImage[]): readonly Put[] {
+    const changed = new Map<string, ImageRecord>();
+    const current = (id: string) => changed.get(id) ?? this.#store.records.get('image', id);
+    for (const { record, names } of images) {
+      const taken = names.map(normalizeName);
+      for (const other of [...this.all(), ...changed.values()]) {
+        const now = current(other.id) ?? other;
+        if (other.id === record.id || !now.names.some((name) => taken.includes(name))) continue;
+        changed.set(other.id, { ...now, names: now.names.filter((name) => !taken.includes(name)) });
+      }
+      const all = [...new Set([...(current(record.id)?.names ?? []), ...taken])];
+      changed.set(record.id, { ...record, names: all, loadedAt: new Date().toISOString() });
+    }
+    return [...changed.values()].map(toPut);
+  }
+}
+
+function toPut(record: ImageRecord): Put {
+  return { kind: 'image', id: record.id, record };
+}
+
+function isName(reference: string): boolean {
+  return !reference.startsWith('sha256:');
+}
+
+function severalNames(image: ImageRecord, reference: string): HostError {
+  return new HostError(
+    'Conflict',
+    'IMAGE_HAS_SEVERAL_NAMES',
+    `conflict: unable to delete ${reference} (must be forced) - image is referenced in multiple repositories`,
+    { details: { names: image.names } },
+  );
+}

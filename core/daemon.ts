@@ -1,0 +1,204 @@
+/** The composition root: builds every part, hands each what it needs, and starts and stops them in order. */
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { mkdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { mountPoint } from '@gantry/plugin-sdk/contracts/mount.ts';
+import { runtimePoint } from '@gantry/plugin-sdk/contracts/runtime.ts';
+import { snapshotPoint } from '@gantry/plugin-sdk/contracts/snapshot.ts';
+import { volumePoint } from '@gantry/plugin-sdk/contracts/volume.ts';
+import { HostError } from '@gantry/plugin-sdk/errors.ts';
+import type { ExtensionPoint, Logger } from '@gantry/plugin-sdk/extension-point.ts';
+import { isUnifiedCgroup } from '@gantry/plugin-sdk/oci/default-spec.ts';
+import { listenAll } from './api/listen.ts';
+import { routeTable } from './api/routes/table.ts';
+import { ApiServer } from './api/server.ts';
+import { NEWEST_API } from './api/version.ts';
+import { builtinDrivers } from './builtins.ts';
+import { failpointPlan, replayDisabled } from './config/load.ts';
+import type { DaemonOptions } from './config/options.ts';
+import { Attachments } from './controllers/container/attachments.ts';
+import { Containers } from './controllers/container/containers.ts';
+import type { ContainerContext } from './controllers/container/context.ts';
+import { ContainerNames } from './controllers/container/names.ts';
+import { Waiters } from './controllers/container/waiters.ts';
+import { Images } from './controllers/image.ts';
+import { Volumes } from './controllers/volume.ts';
+import { effectHandlers } from './effects/handlers.ts';
+import { wantedEffect } from './effects/wanted.ts';
+import type { Engine } from './engine.ts';
+import { DriverHost } from './host/driver-host.ts';
+import { Archives } from './images/archives.ts';
+import { ContentStore } from './images/content.ts';
+import { LayerExtractor } from './images/extract/extractor.ts';
+import { LayerStore } from './images/layer-store.ts';
+import { Database } from './store/database.ts';
+import { Failpoints } from './store/failpoints.ts';
+import { Locks } from './store/locks.ts';
+import { Replay } from './store/replay.ts';
+import { Store } from './store/store.ts';
+import { VERSION } from './version.ts';
+
+export interface Daemon {
+  readonly engine: Engine;
+  /** Ends the API and the drivers; containers go on. */
+  stop(): Promise<void>;
+}
+
+/** Resolves when the API answers. What a crash left of a driver that is away is settled in the background. */
+export async function startDaemon(options: DaemonOptions, log: Logger): Promise<Daemon> {
+  const stopping = new AbortController();
+  await mkdir(options.dataRoot, { recursive: true, mode: 0o711 });
+  await mkdir(options.execRoot, { recursive: true, mode: 0o711 });
+  const host = new DriverHost({
+    points: [volumePoint, mountPoint, snapshotPoint, runtimePoint] as readonly ExtensionPoint<unknown>[],
+    builtins: builtinDrivers(),
+    dirs: { socket: options.pluginSocketDirs, spec: options.pluginSpecDirs },
+    rootDir: path.join(options.dataRoot, 'drivers'),
+    stateDir: path.join(options.execRoot, 'drivers'),
+    log,
+  });
+  await host.start();
+  const engine = await buildEngine(options, host, log, stopping.signal);
+  if (!replayDisabled()) await recover(engine, host, stopping.signal);
+
+  const api = new ApiServer({ rows: routeTable(engine), headers: apiHeaders(), log });
+  await listenAll(api, options);
+  engine.store.failpoints.arm();
+  if (options.pidfile) await writeFile(options.pidfile, String(process.pid));
+  return {
+    engine,
+    async stop() {
+      stopping.abort();
+      await api.close();
+      await host.stop();
+      await engine.store.close();
+      if (options.pidfile) await rm(options.pidfile, { force: true });
+    },
+  };
+}
+
+async function buildEngine(
+  options: DaemonOptions,
+  host: DriverHost,
+  log: Logger,
+  stopping: AbortSignal,
+): Promise<Engine> {
+  const { dataRoot, execRoot } = options;
+  const defaults = { runtime: await chooseRuntime(host, options.defaultRuntime), snapshot: 'overlay' };
+  const snapshots = await host.driver(snapshotPoint, defaults.snapshot);
+  const content = await ContentStore.open(path.join(dataRoot, 'content'));
+  const archives = new Archives(content, new LayerStore(snapshots, new LayerExtractor()), snapshots);
+  const taskSpecs: ContainerContext['taskSpecs'] = new Map();
+  const handlers = effectHandlers({
+    drivers: host,
+    taskSpec: (id) => {
+      const spec = taskSpecs.get(id);
+      if (!spec) throw new HostError('Internal', 'INTERNAL', `create task ${id}: nobody has described it`);
+      return spec;
+    },
+    collectImages: (signal) => images.collect(signal),
+  });
+  const store = new Store(new Database(path.join(dataRoot, 'store')), handlers, {
+    failpoints: new Failpoints(failpointPlan()),
+    boot: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
+  });
+  const locks = new Locks();
+  const replay = new Replay(store, locks, (held) => wantedEffect(store, held), log);
+  const images = new Images(store, locks, archives);
+  const volumes = new Volumes(store, locks, host);
+  const containers = new Containers({
+    store,
+    locks,
+    drivers: host,
+    volumes,
+    images,
+    log,
+    taskSpecs,
+    stopping,
+    defaults,
+    names: new ContainerNames(store),
+    waiters: new Waiters(),
+    attachments: new Attachments(),
+    rootDir: path.join(dataRoot, 'containers'),
+    stateDir: path.join(execRoot, 'containers'),
+    rmStateDir: removeIfEmpty,
+  });
+  return {
+    version: VERSION,
+    id: await daemonId(dataRoot),
+    host,
+    store,
+    replay,
+    containers,
+    images,
+    volumes,
+    log,
+    defaults,
+    dirs: { data: dataRoot, exec: execRoot },
+    cgroupVersion: isUnifiedCgroup() ? '2' : '1',
+    operatingSystem: operatingSystem(),
+    runtimeVersion: async () =>
+      (await host.driver(runtimePoint, defaults.runtime)).version({}, { signal: AbortSignal.timeout(5_000) }),
+  };
+}
+
+/**
+ * Tasks first, so that every record says what is true before anybody asks. Left-overs of drivers that answer at once
+ * are settled too; the rest holds only the keys of its own objects.
+ */
+async function recover(engine: Engine, host: DriverHost, signal: AbortSignal): Promise<void> {
+  for (const { driver } of engine.store.records.all('volume')) host.expect(driver);
+  await engine.containers.adopt();
+  const settled = engine.replay.settleAll(signal);
+  for (const driver of engine.replay.driversOfPending()) {
+    const stop = host.onAppear(driver, () => void engine.replay.settleAll(signal));
+    signal.addEventListener('abort', stop, { once: true });
+  }
+  await Promise.race([settled, new Promise((resolve) => setTimeout(resolve, LEFT_OVERS_MS))]);
+  void engine.replay.adoptAll(signal);
+}
+
+const LEFT_OVERS_MS = 100;
+
+/** The first runtime that can run here; containers say which one they were made with. */
+async function chooseRuntime(host: DriverHost, wanted: string): Promise<string> {
+  if (wanted) {
+    await host.driver(runtimePoint, wanted);
+    return wanted;
+  }
+  const found = await host.everyDriver(runtimePoint, { signal: AbortSignal.timeout(5_000) });
+  return found.find(({ driver }) => driver !== undefined)?.name ?? 'runc';
+}
+
+async function daemonId(dataRoot: string): Promise<string> {
+  const file = path.join(dataRoot, 'engine-id');
+  const known = await readFile(file, 'utf8').catch(() => '');
+  if (known) return known.trim();
+  const id = randomUUID();
+  await writeFile(file, `${id}\n`);
+  return id;
+}
+
+function operatingSystem(): string {
+  try {
+    return /^PRETTY_NAME="?(.*?)"?$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? 'Linux';
+  } catch {
+    return 'Linux';
+  }
+}
+
+function apiHeaders(): Readonly<Record<string, string>> {
+  return {
+    'Api-Version': NEWEST_API,
+    'Docker-Experimental': 'false',
+    Ostype: 'linux',
+    Swarm: 'inactive',
+    Server: `Gantry/${VERSION} (linux)`,
+  };
+}
+
+/** What a failed release left inside stays, and so does the directory. */
+async function removeIfEmpty(dir: string): Promise<void> {
+  await rmdir(dir).catch(() => {});
+}

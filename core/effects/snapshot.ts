@@ -1,0 +1,22 @@
+/** A container's writable layer. */
+import { snapshotPoint } from '@gantry/plugin-sdk/contracts/snapshot.ts';
+import type { Drivers } from '../controllers/drivers.ts';
+import type { EffectHandler } from '../store/effect.ts';
+
+export function snapshotEffects(drivers: Drivers): EffectHandler<'snapshot'> {
+  return {
+    endsWithBoot: false,
+    async make({ driver, ...snapshot }, signal) {
+      await (await drivers.driver(snapshotPoint, driver)).prepare(snapshot, { signal });
+      return undefined;
+    },
+    async probe({ driver, key }, signal) {
+      const keys = await (await drivers.driver(snapshotPoint, driver)).list({}, { signal });
+      return keys.includes(key) ? 'present' : 'absent';
+    },
+    async undo({ driver, key }, signal) {
+      await (await drivers.driver(snapshotPoint, driver)).remove({ key }, { signal });
+    },
+    adopt: async () => {},
+  };
+}

@@ -1,0 +1,25 @@
+/** What the API is served from: the controllers, and the facts about this daemon. */
+import type { Logger } from '@gantry/plugin-sdk/extension-point.ts';
+import type { Containers } from './controllers/container/containers.ts';
+import type { Images } from './controllers/image.ts';
+import type { Volumes } from './controllers/volume.ts';
+import type { DriverHost } from './host/driver-host.ts';
+import type { Replay } from './store/replay.ts';
+import type { Store } from './store/store.ts';
+
+export interface Engine {
+  readonly version: string;
+  readonly id: string;
+  readonly host: DriverHost;
+  readonly store: Store;
+  readonly replay: Replay;
+  readonly containers: Containers;
+  readonly images: Images;
+  readonly volumes: Volumes;
+  readonly log: Logger;
+  readonly dirs: { readonly data: string; readonly exec: string };
+  readonly defaults: { readonly runtime: string; readonly snapshot: string };
+  readonly cgroupVersion: '1' | '2';
+  readonly operatingSystem: string;
+  runtimeVersion(): Promise<{ readonly name: string; readonly version: string }>;
+}

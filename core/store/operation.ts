@@ -1,0 +1,132 @@
+/**
+ * One change that somebody asked for. Between `begin` and `commit` it makes the effects that its intent named and
+ * releases the ones it no longer wants; ended any other way it undoes, newest first, what it made.
+ */
+import { messageChain } from '@gantry/plugin-sdk/errors.ts';
+import type { Effect, EffectHandler, EffectHandlers, EffectKind, HeldEffect, ObjectName } from './effect.ts';
+import type { Changes, Store } from './store.ts';
+
+export interface OperationPlan {
+  readonly name: string;
+  readonly object: ObjectName;
+  /** Effects that this operation is about to make; a crash undoes them. */
+  readonly makes?: readonly Effect[];
+  /** Keys of held effects that it will undo. */
+  readonly releases?: readonly string[];
+  /**
+   * The result, when it is known beforehand. Cut off, such an operation is finished instead of taken back: its releases
+   * are completed (a removal, once begun, is finished), and what it was making is kept if it is there (a volume that a
+   * driver may already hold is never removed by guess).
+   */
+  readonly forward?: Changes;
+}
+
+const UNDO_TIMEOUT_MS = 60_000;
+
+export class Operation implements AsyncDisposable {
+  readonly #store: Store;
+  readonly #handlers: EffectHandlers;
+  readonly #id: number | undefined;
+  readonly #plan: OperationPlan;
+  readonly #made: HeldEffect[] = [];
+  readonly #released: string[] = [];
+  #closed = false;
+
+  constructor(store: Store, handlers: EffectHandlers, id: number | undefined, plan: OperationPlan) {
+    this.#store = store;
+    this.#handlers = handlers;
+    this.#id = id;
+    this.#plan = plan;
+  }
+
+  /** Makes one effect that the intent named, and answers what it taught. */
+  async make<T = unknown>(effect: Effect, signal: AbortSignal): Promise<T> {
+    const handler = this.#handler(effect.kind);
+    const held: HeldEffect = {
+      ...effect,
+      owner: this.#plan.object,
+      ...(handler.endsWithBoot && { boot: this.#store.boot }),
+    };
+    // Counted as made before the call: a call that fails halfway may have left something.
+    this.#made.push(held);
+    this.#store.failpoints.pass(`before effect: ${effect.key}`);
+    const learned = await handler.make(effect.args, signal);
+    this.#store.failpoints.pass(`after effect: ${effect.key}`);
+    if (learned !== undefined) this.#made[this.#made.length - 1] = { ...held, learned };
+    return learned as T;
+  }
+
+  /** Notes as made an effect that the caller makes by itself in many steps. */
+  made(effect: Effect): void {
+    this.#store.failpoints.pass(`before effect: ${effect.key}`);
+    this.#made.push({ ...effect, owner: this.#plan.object });
+  }
+
+  /** Writes down what another party named, before anything depends on it. */
+  async learned(effect: Effect, value: unknown): Promise<void> {
+    const at = this.#made.findIndex((made) => made.key === effect.key);
+    const made = this.#made[at];
+    if (!made) throw new Error(`learned ${effect.key}: this operation has not made it`);
+    this.#made[at] = { ...made, learned: value };
+    await this.#store.write(`learned ${effect.key}`, { hold: [this.#made[at]] });
+  }
+
+  /** Undoes one held effect; it is struck from the ledger by `commit`, and stays on it when the undoing fails. */
+  async release(key: string, signal: AbortSignal): Promise<void> {
+    const held = this.#store.effect(key) ?? this.#made.find((made) => made.key === key);
+    if (!held) return;
+    this.#store.failpoints.pass(`before release: ${key}`);
+    await this.#handler(held.kind).undo(held.args, signal, held.learned);
+    this.#store.failpoints.pass(`after release: ${key}`);
+    this.#released.push(key);
+  }
+
+  /**
+   * The durable result: the records as they now are, the effects that stay, the ones that are gone. `keep: false` when
+   * the records themselves say what was made, as images do.
+   */
+  async commit(changes: Changes, { keep = true }: { keep?: boolean } = {}): Promise<void> {
+    this.#closed = true;
+    const hold = keep ? this.#made.filter((made) => !this.#released.includes(made.key)) : [];
+    await this.#store.write(`commit ${this.#plan.name}`, {
+      close: this.#id,
+      hold,
+      strike: this.#released,
+      changes,
+    });
+  }
+
+  /** Ends the operation with nothing changed: the driver has said in so many words that it did nothing. */
+  async abandon(): Promise<void> {
+    this.#closed = true;
+    await this.#store.write(`abandon ${this.#plan.name}`, { close: this.#id, strike: this.#released });
+  }
+
+  /** Undoes what was made. What cannot be undone now stays on the books as held, for replay to try again. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    if (this.#plan.forward) return this.#store.unsettled(this.#plan.object, 'its driver gave no answer');
+    const left: HeldEffect[] = [];
+    for (const made of this.#made.toReversed()) {
+      if (this.#released.includes(made.key)) continue;
+      try {
+        await this.#handler(made.kind).undo(made.args, AbortSignal.timeout(UNDO_TIMEOUT_MS), made.learned);
+        this.#released.push(made.key);
+      } catch (error) {
+        left.push(made);
+        this.#store.unsettled(this.#plan.object, messageChain(error));
+      }
+    }
+    await this.#store.write(`abort ${this.#plan.name}`, {
+      close: this.#id,
+      hold: left,
+      strike: this.#released,
+    });
+  }
+
+  #handler(kind: EffectKind): EffectHandler<EffectKind> {
+    // Handlers are keyed by the kind of their arguments, which the compiler cannot follow through a union.
+    return this.#handlers[kind] as EffectHandler<EffectKind>;
+  }
+}

@@ -1,0 +1,103 @@
+/** The shape of every stored record, in our words. Docker's field names live in core/api. */
+import type { MountRequest } from '@gantry/plugin-sdk/contracts/mount.ts';
+
+export interface VolumeRecord {
+  readonly name: string;
+  readonly driver: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** As the user gave them; null and {} differ on the wire to plugins. */
+  readonly options: Readonly<Record<string, string>> | null;
+  readonly scope: 'local' | 'global';
+  readonly createdAt: string;
+  /** Made without a name by the user, so it goes with its container. */
+  readonly anonymous: boolean;
+  /** The last mountpoint that the driver told. */
+  readonly mountpoint: string;
+}
+
+export interface ImageRecord {
+  /** Digest of the image's configuration. */
+  readonly id: string;
+  readonly names: readonly string[];
+  /** Digest of the manifest that names the configuration and the blobs. */
+  readonly manifest: string;
+  /** Diff ids, bottom first. */
+  readonly layers: readonly string[];
+  /** Digests of the layer blobs as they came, bottom first. */
+  readonly blobs: readonly string[];
+  readonly sizeBytes: number;
+  readonly createdAt: string;
+  readonly loadedAt: string;
+  readonly architecture: string;
+  readonly os: string;
+  readonly config: ImageConfig;
+  readonly history: readonly Readonly<Record<string, unknown>>[];
+  readonly author?: string;
+  readonly comment?: string;
+}
+
+/** The OCI image specification's `config` object, with its own field names. */
+export interface ImageConfig {
+  readonly User?: string;
+  readonly Env?: readonly string[];
+  readonly Entrypoint?: readonly string[];
+  readonly Cmd?: readonly string[];
+  readonly WorkingDir?: string;
+  readonly Volumes?: Readonly<Record<string, object>>;
+  readonly ExposedPorts?: Readonly<Record<string, object>>;
+  readonly Labels?: Readonly<Record<string, string>>;
+  readonly StopSignal?: string;
+  readonly Healthcheck?: unknown;
+}
+
+export interface ContainerMount extends MountRequest {
+  /** Where the request came from: a label in inspect, and whether `rm -v` takes the volume too. */
+  readonly origin: 'bind' | 'mount' | 'image' | 'volumes-from';
+  readonly mode: string;
+  /** Content of the image at the target is copied into an empty volume. */
+  readonly copyUp?: boolean;
+}
+
+export interface ContainerState {
+  readonly status: 'created' | 'running' | 'exited' | 'dead' | 'removing';
+  readonly pid: number;
+  readonly exitCode: number;
+  readonly error: string;
+  readonly oomKilled: boolean;
+  readonly startedAt: string;
+  readonly finishedAt: string;
+}
+
+export interface ContainerRecord {
+  readonly id: string;
+  readonly name: string;
+  readonly createdAt: string;
+  readonly imageId: string;
+  readonly imageName: string;
+  readonly layers: readonly string[];
+  readonly snapshotDriver: string;
+  readonly runtime: string;
+  /** The create request's `Config` and `HostConfig`, checked, as the client sent them. */
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly hostConfig: Readonly<Record<string, unknown>>;
+  readonly process: {
+    readonly args: readonly string[];
+    readonly env: readonly string[];
+    readonly cwd: string;
+    readonly user: string;
+    readonly terminal: boolean;
+    readonly openStdin: boolean;
+    readonly stdinOnce: boolean;
+  };
+  readonly autoRemove: boolean;
+  readonly mounts: readonly ContainerMount[];
+  readonly state: ContainerState;
+}
+
+export interface RecordTypes {
+  volume: VolumeRecord;
+  image: ImageRecord;
+  container: ContainerRecord;
+}
+
+export type RecordKind = keyof RecordTypes;

@@ -1,0 +1,211 @@
+/**
+ * The store and the ledger in one: records, and operations that make or undo effects. An operation is one durable
+ * intent, the work, and one durable result. Whatever is cut off between the two is settled by `replay.ts`.
+ */
+import type { Database } from './database.ts';
+import type { Effect, EffectHandlers, HeldEffect, ObjectName } from './effect.ts';
+import type { Failpoints } from './failpoints.ts';
+import { Operation, type OperationPlan } from './operation.ts';
+import type { RecordKind, RecordTypes } from './record-types.ts';
+import { Records } from './records.ts';
+
+/** The records that an operation leaves behind. */
+export interface Changes {
+  readonly put?: readonly Put[];
+  readonly remove?: readonly { readonly kind: RecordKind; readonly id: string }[];
+}
+
+export type Put = {
+  [K in RecordKind]: { readonly kind: K; readonly id: string; readonly record: RecordTypes[K] };
+}[RecordKind];
+
+/** An operation that a crash cut off, as found at start. */
+export interface OpenOperation {
+  readonly id: number;
+  readonly name: string;
+  readonly object: ObjectName;
+  readonly makes: readonly Effect[];
+  readonly releases: readonly string[];
+  readonly forward: Changes | undefined;
+  /** Boot in which it began. */
+  readonly boot: string;
+}
+
+interface OperationBody {
+  readonly boot: string;
+  readonly makes: readonly Effect[];
+  readonly releases: readonly string[];
+  readonly forward?: Changes;
+}
+
+/** One transaction: the rows of operations and effects to write or strike, and the records to change. */
+export interface Write {
+  readonly open?: { id: number; plan: OperationPlan };
+  readonly close?: number | undefined;
+  readonly hold?: readonly HeldEffect[];
+  readonly strike?: readonly string[];
+  readonly changes?: Changes;
+}
+
+export class Store {
+  readonly records = new Records();
+  readonly failpoints: Failpoints;
+  readonly boot: string;
+  onUnsettled: (object: ObjectName, reason: string) => void = () => {};
+  readonly #db: Database;
+  readonly #handlers: EffectHandlers;
+  readonly #held = new Map<string, HeldEffect>();
+  readonly #open = new Map<number, OpenOperation>();
+  readonly #statements;
+  #lastOperation = 0;
+
+  constructor(db: Database, handlers: EffectHandlers, options: { failpoints: Failpoints; boot: string }) {
+    this.#db = db;
+    this.#handlers = handlers;
+    this.failpoints = options.failpoints;
+    this.boot = options.boot;
+    this.#statements = {
+      putRecord: db.prepare('INSERT OR REPLACE INTO records VALUES (?, ?, ?)'),
+      removeRecord: db.prepare('DELETE FROM records WHERE kind = ? AND id = ?'),
+      open: db.prepare('INSERT INTO operations VALUES (?, ?, ?, ?)'),
+      close: db.prepare('DELETE FROM operations WHERE id = ?'),
+      hold: db.prepare('INSERT OR REPLACE INTO effects VALUES (?, ?, ?, ?, ?)'),
+      strike: db.prepare('DELETE FROM effects WHERE key = ?'),
+    };
+    this.#load();
+  }
+
+  /**
+   * Opens an operation on `object`: durable on return. Dispose of it without `commit` and what it made is undone in
+   * reverse order; a crash has the same result, at the next start.
+   */
+  async begin(
+    name: string,
+    object: ObjectName,
+    plan: Omit<OperationPlan, 'name' | 'object'>,
+  ): Promise<Operation> {
+    const id = ++this.#lastOperation;
+    const whole: OperationPlan = { ...plan, name, object };
+    await this.write(`begin ${name}`, { open: { id, plan: whole } });
+    return new Operation(this, this.#handlers, id, whole);
+  }
+
+  /**
+   * An operation whose intent is on the books already, as when a container's process has ended: after a crash the fact is
+   * found again and the same operation with it, so nothing is written beforehand. It may only release.
+   */
+  resume(name: string, object: ObjectName): Operation {
+    return new Operation(this, this.#handlers, undefined, { name, object });
+  }
+
+  /** A change of records that makes nothing outside the store; `hold` names effects found there already. */
+  async put(name: string, changes: Changes, hold: readonly HeldEffect[] = []): Promise<void> {
+    await this.write(name, { changes, hold });
+  }
+
+  /** Tells whoever settles left-overs that `object` has some. */
+  unsettled(object: ObjectName, reason: string): void {
+    this.onUnsettled(object, reason);
+  }
+
+  effectsOf(owner: ObjectName): readonly HeldEffect[] {
+    return [...this.#held.values()].filter((held) => held.owner === owner);
+  }
+
+  effect(key: string): HeldEffect | undefined {
+    return this.#held.get(key);
+  }
+
+  allEffects(): readonly HeldEffect[] {
+    return [...this.#held.values()];
+  }
+
+  openOperations(): readonly OpenOperation[] {
+    return [...this.#open.values()];
+  }
+
+  handlerOf(kind: Effect['kind']): EffectHandlers[Effect['kind']] {
+    return this.#handlers[kind];
+  }
+
+  /** One durable transaction; memory, and whoever watches it, learns of it only once it lasts. */
+  async write(name: string, write: Write): Promise<void> {
+    this.failpoints.pass(`before write: ${name}`);
+    this.#db.transaction(() => this.#persist(write));
+    await this.#db.durable();
+    this.#apply(write);
+    this.failpoints.pass(`after write: ${name}`);
+  }
+
+  async close(): Promise<void> {
+    await this.#db.close();
+  }
+
+  #persist({ open, close, hold, strike, changes }: Write): void {
+    const sql = this.#statements;
+    if (open) {
+      const { makes, releases, forward } = open.plan;
+      const body: OperationBody = {
+        boot: this.boot,
+        makes: makes ?? [],
+        releases: releases ?? [],
+        ...(forward && { forward }),
+      };
+      sql.open.run(open.id, open.plan.name, open.plan.object, JSON.stringify(body));
+    }
+    for (const effect of hold ?? []) {
+      const { key, owner, boot, ...body } = effect;
+      sql.hold.run(key, owner, null, boot ?? null, JSON.stringify(body));
+    }
+    for (const key of strike ?? []) sql.strike.run(key);
+    for (const { kind, id, record } of changes?.put ?? [])
+      sql.putRecord.run(kind, id, JSON.stringify(record));
+    for (const { kind, id } of changes?.remove ?? []) sql.removeRecord.run(kind, id);
+    if (close !== undefined) sql.close.run(close);
+  }
+
+  #apply({ open, close, hold, strike, changes }: Write): void {
+    if (open)
+      this.#open.set(
+        open.id,
+        toOpen(open.id, open.plan.name, open.plan.object, { ...open.plan, boot: this.boot }),
+      );
+    for (const effect of hold ?? []) this.#held.set(effect.key, effect);
+    for (const key of strike ?? []) this.#held.delete(key);
+    for (const { kind, id, record } of changes?.put ?? []) this.records.apply(kind, id, record);
+    for (const { kind, id } of changes?.remove ?? []) this.records.apply(kind, id, undefined);
+    if (close !== undefined) this.#open.delete(close);
+  }
+
+  #load(): void {
+    for (const row of this.#db.prepare('SELECT kind, id, body FROM records').all()) {
+      this.records.apply(row.kind as RecordKind, String(row.id), JSON.parse(String(row.body)));
+    }
+    for (const row of this.#db.prepare('SELECT key, owner, boot, body FROM effects').all()) {
+      const body = JSON.parse(String(row.body)) as Omit<Effect, 'key'>;
+      const key = String(row.key);
+      const boot = row.boot === null ? {} : { boot: String(row.boot) };
+      this.#held.set(key, { ...body, key, owner: row.owner as ObjectName, ...boot });
+    }
+    for (const row of this.#db.prepare('SELECT id, name, object, body FROM operations ORDER BY id').all()) {
+      const id = Number(row.id);
+      this.#open.set(
+        id,
+        toOpen(id, String(row.name), row.object as ObjectName, JSON.parse(String(row.body)) as OperationBody),
+      );
+      this.#lastOperation = id;
+    }
+  }
+}
+
+function toOpen(id: number, name: string, object: ObjectName, body: Partial<OperationBody>): OpenOperation {
+  return {
+    id,
+    name,
+    object,
+    makes: body.makes ?? [],
+    releases: body.releases ?? [],
+    forward: body.forward,
+    boot: body.boot ?? '',
+  };
+}
