@@ -2,7 +2,8 @@
  * The cgroups of a task. conmon gets one of its own, with the runtime that it has started and not yet moved away: a
  * service manager that stops the daemon's cgroup leaves it alone, and what is in it can be ended for certain.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -20,10 +21,18 @@ export function trackingHierarchy(): string | undefined {
   return [unified ? ROOT : join(ROOT, 'systemd')].find((path) => existsSync(join(path, 'cgroup.procs')));
 }
 
-/** Makes the cgroup at `dir` and moves `pid` in; what it starts later is born there. */
-export function enterCgroup(dir: string, pid: number): void {
+/**
+ * Makes the cgroup at `dir` and moves `pid` in; what it starts later is born there. The kernel may take 10 ms for the
+ * first move in a while (the next, by the runtime, is then quick), so it is not done on the event loop.
+ */
+export async function enterCgroup(dir: string, pid: number): Promise<void> {
   mkdirSync(dir, { recursive: true });
-  writeFileSync(join(dir, 'cgroup.procs'), String(pid));
+  await writeFile(join(dir, 'cgroup.procs'), String(pid));
+}
+
+/** Removes the cgroup at `dir` unless there are others below it. */
+export function removeEmptyCgroup(dir: string): void {
+  removeDirectory(dir);
 }
 
 /** Ends what is in the cgroup at `dir` and below it, and removes it; one that is not there is success. */

@@ -28,7 +28,7 @@ export interface ConmonOptions {
   readonly files: TaskFiles;
   readonly task: TaskSpec;
   /** Runs when conmon is there and has not done anything yet. */
-  readonly beforeCreate: (pid: number) => void;
+  readonly beforeCreate: (pid: number) => Promise<void>;
   readonly signal: AbortSignal;
 }
 
@@ -37,24 +37,27 @@ export async function createUnderConmon(options: ConmonOptions): Promise<number>
   using open = new DisposableStack();
   const said = createMemfd('conmon');
   open.defer(() => closeSync(said));
-  const answer = start(options, said);
+  const go = openPipe();
+  open.defer(() => closeSync(go.writeEnd));
+  const { pid, answer } = start(options, said, go.readEnd);
+  await options.beforeCreate(pid);
+  writeSync(go.writeEnd, 'x');
   return pidOf(await answer, options.task, () => readMemfd(said));
 }
 
-/** Starts conmon with `stderr` and lets it go on; the answer is the line of its sync pipe. */
-function start(options: ConmonOptions, stderr: number): Promise<string> {
+/** Starts conmon, which waits for `go`. The answer is the line of its sync pipe. */
+function start(options: ConmonOptions, stderr: number, go: number): { pid: number; answer: Promise<string> } {
   using open = new DisposableStack();
-  const [sync, go] = [openPipe(), openPipe()];
-  for (const fd of [sync.writeEnd, go.readEnd, go.writeEnd]) open.defer(() => closeSync(fd));
+  const sync = openPipe();
+  for (const fd of [go, sync.writeEnd]) open.defer(() => closeSync(fd));
   const answer = readLine(sync.readEnd, options.signal);
-  const child = spawn(options.program.path, conmonArguments(options), {
+  answer.catch(() => {}); // the caller may fail before it comes to await this
+  const { pid } = spawn(options.program.path, conmonArguments(options), {
     cwd: options.files.dir,
     env: ENVIRONMENT,
-    fds: ['null', 'null', stderr, sync.writeEnd, go.readEnd],
+    fds: ['null', 'null', stderr, sync.writeEnd, go],
   });
-  options.beforeCreate(child.pid);
-  writeSync(go.writeEnd, 'x');
-  return answer;
+  return { pid, answer };
 }
 
 function conmonArguments({ program, runtimePath, runtimeRoot, files, task }: ConmonOptions): string[] {

@@ -57,6 +57,7 @@ export class RuntimeOci implements RuntimeDriver {
     files.writeBundle(this.#specText(task.spec), {
       terminal: task.spec.process.terminal,
       cgroupsPath: task.spec.linux.cgroupsPath as string | undefined,
+      hooks: 'hooks' in task.spec,
     });
     const pid = await createUnderConmon({
       program: conmon,
@@ -65,10 +66,10 @@ export class RuntimeOci implements RuntimeDriver {
       files,
       task,
       signal,
-      beforeCreate: (pid) => {
+      beforeCreate: async (pid) => {
         files.writeConmon({ pid, startTime: processStartTime(pid) ?? '' });
         const cgroup = this.#conmonCgroup(task.id);
-        if (cgroup !== undefined) enterCgroup(cgroup, pid);
+        if (cgroup !== undefined) await enterCgroup(cgroup, pid);
       },
     });
     return { pid };
@@ -125,15 +126,16 @@ export class RuntimeOci implements RuntimeDriver {
   async delete({ id }: Call, { signal }: CallContext): Promise<void> {
     const files = this.#files(id);
     if (!files.exists()) return;
-    const cgroup = this.#conmonCgroup(id);
+    const note = files.readNote();
+    const exit = files.readExit();
     // Without a pid a creation is under way or was cut short: what it would make later must not come to be.
-    if (!existsSync(files.pid)) await this.#endConmon(files, cgroup, signal);
-    await this.#command.delete(id, signal);
-    if (files.readExit() === undefined)
-      await conmonEnd(files, AbortSignal.any([signal, AbortSignal.timeout(CONMON_GRACE_MS)])).catch(() => {});
-    await this.#endConmon(files, cgroup, signal);
-    const { cgroupsPath } = files.readNote() ?? {};
-    if (cgroupsPath !== undefined) await endContainerCgroup(cgroupsPath, signal);
+    if (!existsSync(files.pid)) await this.#endConmon(files, signal);
+    const plain =
+      this.#parts.runtime.keepsFilesOnly && note?.hooks === false && exit !== undefined && !exit.unknown;
+    if (!plain) await this.#command.delete(id, signal);
+    if (exit === undefined) await conmonEnd(files, signal, CONMON_GRACE_MS);
+    await this.#endConmon(files, signal);
+    if (note?.cgroupsPath !== undefined) await endContainerCgroup(note.cgroupsPath, signal);
     rmSync(join(this.#parts.runtimeRoot, id), { recursive: true, force: true });
     files.remove();
   }
@@ -171,9 +173,10 @@ export class RuntimeOci implements RuntimeDriver {
   }
 
   /** Ends conmon, if it lives, with a runtime that it may be waiting for. */
-  async #endConmon(files: TaskFiles, cgroup: string | undefined, signal: AbortSignal): Promise<void> {
+  async #endConmon(files: TaskFiles, signal: AbortSignal): Promise<void> {
     const conmon = files.readConmon();
     if (conmon && processStartTime(conmon.pid) === conmon.startTime) process.kill(conmon.pid, 'SIGKILL');
+    const cgroup = this.#conmonCgroup(files.id);
     if (cgroup !== undefined) await endCgroup(cgroup, signal);
   }
 

@@ -16,29 +16,37 @@ export async function taskExit(
   const exit = files.readExit();
   if (exit !== undefined) return exit;
   const pid = await containerPid();
-  if (pid !== undefined) await processEnd(pid, signal);
+  if (pid !== undefined) await processEnd(pid, { signal });
   files.writeUnknownExit();
   return files.readExit() ?? taskExit(files, containerPid, signal);
 }
 
-/** Resolves at once when the exit is known, or when no conmon was started. */
-export async function conmonEnd(files: TaskFiles, signal: AbortSignal): Promise<void> {
+/** Resolves at once when the exit is known, or when no conmon was started; at the latest after `graceMs`. */
+export async function conmonEnd(files: TaskFiles, signal: AbortSignal, graceMs?: number): Promise<void> {
   const conmon = files.readExit() === undefined ? files.readConmon() : undefined;
-  if (conmon !== undefined) await processEnd(conmon.pid, signal, conmon.startTime);
+  if (conmon !== undefined) await processEnd(conmon.pid, { signal, startTime: conmon.startTime, graceMs });
 }
 
-/** With `startTime`, a process that got the number later counts as the end of the one that is meant. */
-async function processEnd(pid: number, signal: AbortSignal, startTime?: string): Promise<void> {
+interface EndOptions {
+  readonly signal: AbortSignal;
+  /** A process that got the number later counts as the end of the one that is meant. */
+  readonly startTime?: string | undefined;
+  readonly graceMs?: number | undefined;
+}
+
+async function processEnd(pid: number, { signal, startTime, graceMs }: EndOptions): Promise<void> {
   signal.throwIfAborted();
+  using cleanup = new DisposableStack();
   const end = onProcessEnd(pid);
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  cleanup.defer(end.cancel);
+  if (startTime !== undefined && processStartTime(pid) !== startTime) return;
+  const { promise: cut, resolve, reject } = Promise.withResolvers<void>();
   const abort = () => reject(signal.reason);
   signal.addEventListener('abort', abort);
-  try {
-    const same = startTime === undefined || processStartTime(pid) === startTime;
-    if (same) await Promise.race([end.ended, aborted]);
-  } finally {
-    end.cancel();
-    signal.removeEventListener('abort', abort);
+  cleanup.defer(() => signal.removeEventListener('abort', abort));
+  if (graceMs !== undefined) {
+    const timer = setTimeout(resolve, graceMs);
+    cleanup.defer(() => clearTimeout(timer));
   }
+  await Promise.race([end.ended, cut]);
 }

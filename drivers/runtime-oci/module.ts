@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type RuntimeDriver, runtimePoint } from '@gantry/plugin-sdk/contracts/runtime.ts';
 import type { DriverModule } from '@gantry/plugin-sdk/extension-point.ts';
-import { trackingHierarchy } from './cgroup.ts';
+import { removeEmptyCgroup, trackingHierarchy } from './cgroup.ts';
 import { RuntimeOci } from './driver.ts';
 import { findConmon, findRuntime } from './programs.ts';
 import { SeccompCache } from './seccomp-cache.ts';
@@ -30,6 +30,9 @@ export function runtimeOci(options: RuntimeOciOptions = {}): DriverModule<Runtim
       const tasksDir = join(host.stateDir, 'tasks');
       const runtimeRoot = join(host.stateDir, 'runtime-root');
       for (const dir of [tasksDir, runtimeRoot]) mkdirSync(dir, { recursive: true, mode: 0o700 });
+      const hierarchy = trackingHierarchy();
+      const conmonCgroup = options.conmonCgroup ?? '/gantry/conmon';
+      if (hierarchy !== undefined) host.defer(() => removeEmptyCgroup(join(hierarchy, conmonCgroup)));
       host.log.debug({ runtime: runtime.name, version: runtime.version }, 'runtime found');
       return new RuntimeOci({
         runtime,
@@ -37,8 +40,8 @@ export function runtimeOci(options: RuntimeOciOptions = {}): DriverModule<Runtim
         seccomp: new SeccompCache(join(host.rootDir, 'seccomp')),
         tasksDir,
         runtimeRoot,
-        hierarchy: trackingHierarchy(),
-        conmonCgroup: options.conmonCgroup ?? '/gantry/conmon',
+        hierarchy,
+        conmonCgroup,
       });
     },
   };

@@ -14,12 +14,18 @@ export interface RuntimeProgram {
   readonly version: string;
   /** Whether it takes a compiled filter from the annotation `run.oci.seccomp_bpf_data`. */
   readonly takesCompiledSeccomp: boolean;
+  /** Whether an ended container is no more to it than a directory and cgroups, which can go without asking it. */
+  readonly keepsFilesOnly: boolean;
   close(): void;
 }
 
 /** Finds and asks the runtime. Throws FailedPrecondition when there is none. */
 export async function findRuntime(configured: string | undefined): Promise<RuntimeProgram> {
-  const found = configured?.includes('/') ? configured : configured ? lookUp(configured) : (lookUp('crun') ?? lookUp('runc'));
+  const found = configured?.includes('/')
+    ? configured
+    : configured
+      ? lookUp(configured)
+      : (lookUp('crun') ?? lookUp('runc'));
   if (found === undefined) throw missing('crun', 'crun or runc');
   const { stdout, code } = await run(found, ['--version']).catch((cause: unknown) => {
     throw missing(found, found, cause);
@@ -39,6 +45,7 @@ export async function findRuntime(configured: string | undefined): Promise<Runti
     name,
     version,
     takesCompiledSeccomp: isCrun,
+    keepsFilesOnly: isCrun || name === 'runc',
     close: () => copy?.close(),
   };
 }

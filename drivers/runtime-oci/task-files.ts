@@ -11,6 +11,8 @@ import { HostError } from '@gantry/plugin-sdk/errors.ts';
 export interface TaskNote {
   readonly terminal: boolean;
   readonly cgroupsPath: string | undefined;
+  /** Whether the runtime has commands to run when it deletes the container. */
+  readonly hooks: boolean;
 }
 
 /** One process for good: a pid alone is given out again. */

@@ -371,6 +371,7 @@ for (const name of ['crun', 'runc']) {
     t.test('deletes what an interrupted creation has left', async (t) => {
       for (const afterMs of [0, 2, 4, 8, 16]) {
         const task = taskOf(['sleep', '1000']);
+        t.teardown(() => driver.delete(task, call));
         const canceled = new AbortController();
         const creation = driver.create(task, canceled).catch((error: unknown) => error);
         await new Promise((resolve) => setTimeout(resolve, afterMs));
