@@ -16,6 +16,9 @@ const COUNTED: ReadonlySet<string> = new Set([
   'DRIVER_DEADLINE',
 ]);
 
+/** Say nothing about the driver: the call was not made, or its caller left. */
+const NEUTRAL: ReadonlySet<string> = new Set(['CANCELED', 'DRIVER_BUSY', 'DRIVER_CRASH_LOOP']);
+
 export function countsAsBroken(error: unknown): boolean {
   return isHostError(error) && COUNTED.has(error.code);
 }
@@ -68,7 +71,7 @@ export class Breaker {
         },
         (error: unknown) => {
           if (isHostError(error) && countsAsBroken(error)) this.#failed(error);
-          else if (isHostError(error) && error.code === 'CANCELED') this.#undecided();
+          else if (isHostError(error) && NEUTRAL.has(error.code)) this.#undecided();
           else this.#succeeded();
           throw error;
         },

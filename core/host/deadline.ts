@@ -4,20 +4,21 @@
  */
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
 import { type Call, canceled, type Send, type Stage } from './call.ts';
+import { translationsOf } from './point-translations.ts';
 
 const DEFAULT_MS = 60_000;
 /** No deadline: the call lasts as long as what it waits for. */
 const NONE = 0;
 
-/** Methods, by point id, that do not have the default. Volume: what Docker's volume proxy waits for. */
+/** Methods, by point id, that have neither a time-out of Docker's plugin protocol nor the default. */
 const deadlinesMs: Readonly<Record<string, Readonly<Record<string, number>>>> = {
-  'gantry.volume.v1': { create: 120_000, mount: 120_000 },
   'gantry.runtime.v1': { wait: NONE, create: 120_000, delete: 120_000 },
   'gantry.snapshot.v1': { commitLayer: 600_000, removeLayer: 600_000, remove: 600_000, unmount: 600_000 },
 };
 
 export function deadlineMs(pointId: string, method: string): number {
-  return deadlinesMs[pointId]?.[method] ?? DEFAULT_MS;
+  const onTheWire = translationsOf({ id: pointId }).get(method)?.method.timeoutMs;
+  return onTheWire ?? deadlinesMs[pointId]?.[method] ?? DEFAULT_MS;
 }
 
 /** The stage: rejects with DeadlineExceeded or Canceled and aborts the call's signal with the same error. */

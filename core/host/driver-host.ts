@@ -4,24 +4,30 @@
  */
 import { asHostError, HostError } from '@gantry/plugin-sdk/errors.ts';
 import type { DriverModule, ExtensionPoint, Logger } from '@gantry/plugin-sdk/extension-point.ts';
-import { BuiltinDriver } from './builtin-driver.ts';
+import { BuiltinDriver, type BuiltinSurroundings } from './builtin-driver.ts';
 import { driverId, requiredBy, startOrder } from './builtin-order.ts';
+import { Discovery, type PluginDirs } from './discovery.ts';
 import type { DriverRow } from './driver-record.ts';
 import { nearNames } from './near-names.ts';
 import type { CallTrace } from './pipeline.ts';
+import { PluginWatch } from './plugin-watch.ts';
+import { Plugins } from './plugins.ts';
 
 const STOP_MS = 5_000;
 
 export interface DriverHostOptions {
+  /** Points that `list` shows a plugin's drivers of. */
   readonly points: readonly ExtensionPoint<unknown>[];
   readonly builtins: readonly DriverModule<unknown>[];
   /** Where plugins are looked for, in order; Docker's directories when absent. */
-  readonly dirs?: { readonly socket: readonly string[]; readonly spec: readonly string[] };
+  readonly dirs?: PluginDirs;
   /** Parent of the drivers' durable directories, one for each, `POINT-NAME`. */
   readonly rootDir: string;
   /** Parent of the drivers' volatile directories. */
   readonly stateDir: string;
   readonly log: Logger;
+  /** Aborts when the daemon stops: no plugin is waited for after that. */
+  readonly signal?: AbortSignal;
   /** Told of every finished call. */
   readonly trace?: (call: CallTrace) => void;
   /** How long one driver may take to stop, in milliseconds. */
@@ -36,56 +42,104 @@ export type FoundDriver<T> =
 export class DriverHost {
   readonly #options: DriverHostOptions;
   readonly #builtins: ReadonlyMap<string, BuiltinDriver>;
+  readonly #plugins: Plugins;
+  readonly #watch: PluginWatch;
+  readonly #stopped = new AbortController();
+  readonly #signal: AbortSignal;
+  #watching: Promise<void> | undefined;
 
+  /** Throws FailedPrecondition when built-in drivers require each other in a circle or are declared twice. */
   constructor(options: DriverHostOptions) {
     this.#options = options;
-    const around = {
-      rootDir: options.rootDir,
-      stateDir: options.stateDir,
-      log: options.log,
-      stopMs: options.stopMs ?? STOP_MS,
-      trace: options.trace,
-      getByName: <T>(point: ExtensionPoint<T>, name: string): Promise<T> => this.driver(point, name),
-    };
-    const builtins = startOrder(options.builtins).map((module) => new BuiltinDriver(module, around));
-    this.#builtins = new Map(builtins.map((builtin) => [driverId(builtin.module), builtin]));
-    if (this.#builtins.size < builtins.length) throw declaredTwice(options.builtins);
+    const { signal } = this.#stopped;
+    this.#signal = options.signal === undefined ? signal : AbortSignal.any([options.signal, signal]);
+    this.#builtins = declare(options, (point, name) => this.driver(point, name));
+    const discovery = new Discovery(options.dirs);
+    this.#plugins = new Plugins({ discovery, points: options.points, trace: options.trace });
+    const { socket, spec } = discovery.dirs;
+    const onError = (err: unknown): void => options.log.warn({ err }, 'watching plugin directories failed');
+    this.#watch = new PluginWatch([...socket, ...spec], (name) => this.#plugins.changed(name), onError);
   }
 
   /** Starts the built-in drivers, each after those it requires; resolves when all are ready, skipped or failed. */
   async start(): Promise<void> {
     await Promise.all([...this.#builtins.values()].map((builtin) => this.#startBuiltin(builtin)));
+    this.#watching ??= this.#watch.start();
   }
 
-  /** Stops the drivers in reverse order, each with its own deadline. Never rejects. */
+  /** Stops the drivers in reverse order, each with its own deadline. Never rejects; safe to repeat. */
   async stop(): Promise<void> {
+    this.#stopped.abort(new HostError('Canceled', 'HOST_STOPPING', 'the daemon stops'));
     for (const builtin of [...this.#builtins.values()].toReversed()) await builtin.stop();
+    this.#plugins.close();
+    await this.#watching;
+    await this.#watch.stop();
+  }
+
+  /** Resolves when changes of the plugin directories are noticed; `start` does not wait for it. */
+  async watching(): Promise<void> {
+    await this.#watching;
   }
 
   /**
-   * The driver called `name`. Errors: NotFound (`DRIVER_NOT_FOUND`, with near names), Unavailable (known, but it
-   * cannot be used now).
+   * The driver called `name`, activated. It stays good when the plugin behind it is replaced. Errors: NotFound
+   * (`DRIVER_NOT_FOUND`, with near names), Unavailable (known, but away), FailedPrecondition (a broken spec file, or a
+   * plugin that implements something else), DeadlineExceeded, Unknown (a bad answer to the activation).
    */
-  async driver<T>(point: ExtensionPoint<T>, name: string): Promise<T> {
+  async driver<T>(point: ExtensionPoint<T>, name: string, call?: { signal: AbortSignal }): Promise<T> {
     const builtin = this.#builtins.get(driverId({ point, name }));
     if (builtin !== undefined) return (await builtin.ready()) as T;
-    throw this.#unknown(point, name);
+    const signal = call?.signal ?? this.#signal;
+    const driver = await this.#plugins.driver(point, name, signal);
+    if (driver === undefined) throw this.#unknown(point, name);
+    return driver.proxy as T;
   }
 
-  /** Every driver of a point, and those that could have been one but did not answer before `signal` aborted. */
-  async everyDriver<T>(point: ExtensionPoint<T>, _call: { signal: AbortSignal }): Promise<FoundDriver<T>[]> {
-    const names = this.#builtinNames(point);
-    return Promise.all(names.map((name) => this.#find(point, name)));
+  /**
+   * Every driver of a point: the built-in ones and all plugins, which are activated for it. Those that could not be
+   * activated before `signal` aborted come with their error. Never rejects.
+   */
+  async everyDriver<T>(point: ExtensionPoint<T>, call: { signal: AbortSignal }): Promise<FoundDriver<T>[]> {
+    const builtins = this.#builtinNames(point).map((name) => this.#found<T>(name, this.driver(point, name)));
+    const others = this.#plugins
+      .names()
+      .filter((name) => !this.#builtins.has(driverId({ point, name })))
+      .map((name) => this.#foundPlugin(point, name, call.signal));
+    const found = await Promise.all([...builtins, ...others]);
+    return found.filter((each) => each !== undefined);
   }
 
   /** What `gantry driver ls` shows. */
   list(): readonly DriverRow[] {
-    return [...this.#builtins.values()].map((builtin) => builtin.record.row());
+    return [...[...this.#builtins.values()].map((builtin) => builtin.record.row()), ...this.#plugins.rows()];
   }
 
-  async #find<T>(point: ExtensionPoint<T>, name: string): Promise<FoundDriver<T>> {
+  /** Makes a plugin's name known that stored objects use: while it is away it is Unavailable, not NotFound. */
+  expect(name: string): void {
+    this.#plugins.expect(name);
+  }
+
+  /** Calls back each time the plugin's socket or spec file appears or is replaced; answers what ends that. */
+  onAppear(name: string, onAppear: () => void): () => void {
+    return this.#plugins.onAppear(name, onAppear);
+  }
+
+  async #found<T>(name: string, driver: Promise<T>): Promise<FoundDriver<T>> {
     try {
-      return { name, driver: await this.driver(point, name) };
+      return { name, driver: await driver };
+    } catch (error) {
+      return { name, error: asHostError(error) };
+    }
+  }
+
+  async #foundPlugin<T>(
+    point: ExtensionPoint<T>,
+    name: string,
+    signal: AbortSignal,
+  ): Promise<FoundDriver<T> | undefined> {
+    try {
+      const driver = await this.#plugins.driverIfAny(point, name, signal);
+      return driver && { name, driver: driver.proxy as T };
     } catch (error) {
       return { name, error: asHostError(error) };
     }
@@ -114,7 +168,7 @@ export class DriverHost {
   }
 
   #unknown(point: ExtensionPoint<unknown>, name: string): HostError {
-    const near = nearNames(name, this.#builtinNames(point));
+    const near = nearNames(name, [...this.#builtinNames(point), ...this.#plugins.names()]);
     const meant =
       near.length === 0 ? '' : `: did you mean ${near.map((other) => `"${other}"`).join(' or ')}?`;
     return new HostError('NotFound', 'DRIVER_NOT_FOUND', `${point.word} driver "${name}" not found${meant}`, {
@@ -122,6 +176,18 @@ export class DriverHost {
       details: { near },
     });
   }
+}
+
+function declare(
+  options: DriverHostOptions,
+  getByName: BuiltinSurroundings['getByName'],
+): ReadonlyMap<string, BuiltinDriver> {
+  const { rootDir, stateDir, log, trace, stopMs = STOP_MS } = options;
+  const around = { rootDir, stateDir, log, trace, stopMs, getByName };
+  const modules = startOrder(options.builtins);
+  const builtins = new Map(modules.map((module) => [driverId(module), new BuiltinDriver(module, around)]));
+  if (builtins.size < modules.length) throw declaredTwice(modules);
+  return builtins;
 }
 
 function declaredTwice(modules: readonly DriverModule<unknown>[]): HostError {

@@ -17,6 +17,8 @@ export interface MethodTranslation<Request, Answer> {
   };
   /** What a plugin that lacks this optional method counts as having answered. */
   readonly whenAbsent?: Answer;
+  /** A successful answer holds until the plugin is activated again. */
+  readonly lasts?: true;
 }
 
 type RequestOf<M> = M extends (request: infer R, ...rest: never[]) => unknown ? R : never;
@@ -38,6 +40,7 @@ export interface AnyTranslation {
     readonly fromWire: (wire: unknown, request: unknown) => unknown;
   };
   readonly whenAbsent?: unknown;
+  readonly lasts?: true;
 }
 
 /** Forgets the types of the messages, which were checked where the translation was written. */

@@ -146,6 +146,7 @@ export const volumeTranslation: PointTranslation<VolumeDriver> = {
       }),
     },
     whenAbsent: { scope: 'local' },
+    lasts: true,
   },
 };
 

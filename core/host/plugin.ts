@@ -1,0 +1,168 @@
+/**
+ * One plugin outside the daemon: where it is now, what it says it implements, and the way to it. It is activated at
+ * first use, once for each socket or spec file; a replaced file is another plugin and is activated again.
+ */
+import { asHostError, HostError, isHostError, messageChain } from '@gantry/plugin-sdk/errors.ts';
+import { pluginActivate } from '@gantry/plugin-sdk/wire/plugin.ts';
+import { Breaker } from './breaker.ts';
+import { Call } from './call.ts';
+import { DockerHttp } from './carriers/docker-http.ts';
+import { deadline } from './deadline.ts';
+import type { Discovery, PluginLocation } from './discovery.ts';
+import { DriverRecord } from './driver-record.ts';
+
+/** A plugin as it answered its activation, until its file is replaced. */
+export interface ActivePlugin {
+  readonly location: PluginLocation;
+  readonly implements: readonly string[];
+  readonly http: DockerHttp;
+  /** Answers that hold as long as the activation: method name to answer. */
+  readonly answers: Map<string, unknown>;
+}
+
+export class Plugin {
+  readonly name: string;
+  /** The activation's own record; what drivers do stands in theirs. */
+  readonly record: DriverRecord;
+  readonly #discovery: Discovery;
+  readonly #breaker: Breaker;
+  readonly #onReplaced: () => void;
+  #location: PluginLocation | undefined;
+  #http: DockerHttp | undefined;
+  #active: ActivePlugin | undefined;
+  #activating: Promise<ActivePlugin> | undefined;
+
+  constructor(name: string, discovery: Discovery, onReplaced: () => void) {
+    this.name = name;
+    this.record = new DriverRecord('', name, 'docker-http');
+    this.record.reason = 'not used yet';
+    this.#discovery = discovery;
+    this.#breaker = new Breaker(`plugin "${name}"`);
+    this.#onReplaced = onReplaced;
+  }
+
+  /** What it answered, when it has been activated and its file is still the same. */
+  get active(): ActivePlugin | undefined {
+    return this.#active;
+  }
+
+  /** Of the file last seen. */
+  get identity(): string | undefined {
+    return this.#location?.identity;
+  }
+
+  /**
+   * Looks at the disk: undefined when the plugin is gone. Throws FailedPrecondition when its spec file is broken.
+   * A change of the file forgets the activation and every failure.
+   */
+  locate(): PluginLocation | undefined {
+    let found: PluginLocation | undefined;
+    try {
+      found = this.#discovery.locate(this.name);
+    } catch (error) {
+      this.#move(undefined, 'failed', messageChain(error));
+      throw error;
+    }
+    if (found?.identity !== this.#location?.identity) {
+      if (found === undefined) this.#move(undefined, 'stopped', `"${this.#location?.file}" is gone`);
+      else this.#move(found, 'declared', 'not used yet');
+    }
+    return found;
+  }
+
+  /**
+   * The activated plugin. Concurrent callers share one activation, and each may leave it by its own signal; a failed
+   * one is tried again at the next use. Errors: Unavailable, DeadlineExceeded, Unknown (`DRIVER_BAD_ANSWER`, …).
+   */
+  async activated(signal: AbortSignal): Promise<ActivePlugin> {
+    const location = this.locate();
+    if (location === undefined) throw this.#gone();
+    if (this.#active !== undefined) return this.#active;
+    this.#activating ??= this.#activate(location);
+    return abandonable(this.#activating, signal);
+  }
+
+  close(): void {
+    this.#move(undefined, 'stopped', 'the daemon stops');
+  }
+
+  async #activate(location: PluginLocation): Promise<ActivePlugin> {
+    const http = new DockerHttp(this.name, location.address);
+    this.#http = http;
+    const mine = () => this.#http === http;
+    this.record.enter('starting', 'activation was sent');
+    const from = performance.now();
+    try {
+      const answer = await this.#handshake(http);
+      const active = { location, http, implements: answer.Implements, answers: new Map<string, unknown>() };
+      if (mine()) this.#succeeded(active, performance.now() - from);
+      return active;
+    } catch (error) {
+      if (mine()) this.#failed(asHostError(error), performance.now() - from);
+      http.close();
+      throw error;
+    }
+  }
+
+  #handshake(http: DockerHttp): Promise<{ Implements: string[] }> {
+    const limit = deadline(`plugin "${this.name}"`, () => pluginActivate.timeoutMs);
+    const send = limit(this.#breaker.stage((call) => http.call(pluginActivate, call.request, call.signal)));
+    return send(new Call(pluginActivate.name, {}, undefined)) as Promise<{ Implements: string[] }>;
+  }
+
+  #succeeded(active: ActivePlugin, ms: number): void {
+    this.#active = active;
+    this.#activating = undefined;
+    this.record.succeeded(pluginActivate.name, ms);
+    this.record.enter('ready', `implements ${active.implements.join(', ') || 'nothing'}`);
+  }
+
+  #failed(error: HostError, ms: number): void {
+    this.#activating = undefined;
+    if (error.code !== 'DRIVER_CRASH_LOOP') this.record.failed(pluginActivate.name, ms, error);
+    const state = this.#breaker.state === 'closed' ? 'failed' : 'crash-loop';
+    this.record.enter(state, messageChain(error));
+  }
+
+  #move(
+    location: PluginLocation | undefined,
+    state: 'declared' | 'stopped' | 'failed',
+    reason: string,
+  ): void {
+    const hadPlace = this.#location !== undefined || this.#active !== undefined;
+    this.#location = location;
+    this.#http?.close();
+    this.#http = undefined;
+    this.#active = undefined;
+    this.#activating = undefined;
+    this.record.address = location?.address.url ?? this.record.address;
+    this.record.enter(state, reason);
+    this.#breaker.reset();
+    if (hadPlace || location !== undefined) this.#onReplaced();
+  }
+
+  #gone(): HostError {
+    const where = this.record.address === '' ? '' : `: nothing at ${this.record.address}`;
+    return new HostError('Unavailable', 'DRIVER_UNAVAILABLE', `plugin "${this.name}" is not there${where}`, {
+      hint: 'start the plugin; what waits for it goes on by itself',
+      details: { plugin: this.name },
+    });
+  }
+}
+
+/** `shared`, for one of its waiters, who may leave. */
+async function abandonable<T>(shared: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: left, reject } = Promise.withResolvers<never>();
+  const onAbort = (): void => {
+    const { reason } = signal;
+    const error = new HostError('Canceled', 'CANCELED', 'the caller went away', { cause: reason });
+    reject(isHostError(reason) ? reason : error);
+  };
+  signal.addEventListener('abort', onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  try {
+    return await Promise.race([shared, left]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
