@@ -221,5 +221,5 @@ t.test('no descriptor is left open', async (t) => {
   const open = () => readdirSync('/proc/self/fd').length;
   const before = open();
   for (let turn = 0; turn < 20; turn++) await run('/bin/true', []);
-  t.equal(open(), before);
+  t.ok(open() <= before);
 });
