@@ -1,11 +1,18 @@
 /** The one list of built-in drivers, and the one place in the core that names any. */
 import type { DriverModule } from '@gantry/plugin-sdk/extension-point.ts';
+import mountBindManifest from '../drivers/mount-bind/manifest.json' with { type: 'json' };
 import { module as mountBind } from '../drivers/mount-bind/module.ts';
+import mountImageManifest from '../drivers/mount-image/manifest.json' with { type: 'json' };
 import { module as mountImage } from '../drivers/mount-image/module.ts';
+import mountTmpfsManifest from '../drivers/mount-tmpfs/manifest.json' with { type: 'json' };
 import { module as mountTmpfs } from '../drivers/mount-tmpfs/module.ts';
+import mountVolumeManifest from '../drivers/mount-volume/manifest.json' with { type: 'json' };
 import { module as mountVolume } from '../drivers/mount-volume/module.ts';
+import runtimeOciManifest from '../drivers/runtime-oci/manifest.json' with { type: 'json' };
 import { runtimeOci } from '../drivers/runtime-oci/module.ts';
+import snapshotOverlayManifest from '../drivers/snapshot-overlay/manifest.json' with { type: 'json' };
 import { snapshotOverlay } from '../drivers/snapshot-overlay/module.ts';
+import volumeLocalManifest from '../drivers/volume-local/manifest.json' with { type: 'json' };
 import { module as volumeLocal } from '../drivers/volume-local/module.ts';
 
 export function builtinDrivers(): readonly DriverModule<unknown>[] {
@@ -20,3 +27,15 @@ export function builtinDrivers(): readonly DriverModule<unknown>[] {
     volumeLocal,
   ] as readonly DriverModule<unknown>[];
 }
+
+/** Manifests by `POINT/NAME`. */
+export const builtinManifests: Readonly<Record<string, object>> = {
+  'runtime/crun': runtimeOciManifest,
+  'runtime/runc': runtimeOciManifest,
+  'snapshot/overlay': snapshotOverlayManifest,
+  'mount/bind': mountBindManifest,
+  'mount/image': mountImageManifest,
+  'mount/tmpfs': mountTmpfsManifest,
+  'mount/volume': mountVolumeManifest,
+  'volume/local': volumeLocalManifest,
+};

@@ -4,6 +4,8 @@ import type { Containers } from './controllers/container/containers.ts';
 import type { Images } from './controllers/image.ts';
 import type { Volumes } from './controllers/volume.ts';
 import type { DriverHost } from './host/driver-host.ts';
+import type { ContentStore } from './images/content.ts';
+import type { Locks } from './store/locks.ts';
 import type { Replay } from './store/replay.ts';
 import type { Store } from './store/store.ts';
 
@@ -12,7 +14,9 @@ export interface Engine {
   readonly id: string;
   readonly host: DriverHost;
   readonly store: Store;
+  readonly locks: Locks;
   readonly replay: Replay;
+  readonly content: ContentStore;
   readonly containers: Containers;
   readonly images: Images;
   readonly volumes: Volumes;

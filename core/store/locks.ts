@@ -41,6 +41,11 @@ export class Locks {
     return this.#tails.has(key);
   }
 
+  /** Keys that somebody holds or waits for. */
+  heldKeys(): readonly LockKey[] {
+    return [...this.#tails.keys()];
+  }
+
   async #acquire(key: LockKey, signal: AbortSignal | undefined): Promise<() => void> {
     const before = this.#tails.get(key);
     const mine = Promise.withResolvers<void>();

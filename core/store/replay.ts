@@ -38,10 +38,13 @@ export class Replay {
   /** Every object with something to settle: cut-off operations, unwanted effects, effects to be told again. */
   pending(): readonly ObjectName[] {
     const names = new Set(this.#store.openOperations().map((operation) => operation.object));
-    for (const held of this.#store.allEffects()) {
-      if (this.#isVoid(held.kind, held.boot) || !this.#wanted(held)) names.add(held.owner);
-    }
+    for (const held of this.#store.allEffects()) if (this.isLeftOver(held)) names.add(held.owner);
     return [...names];
+  }
+
+  /** On the books, but of an earlier boot or not wanted by its owner as it is now. */
+  isLeftOver(held: HeldEffect): boolean {
+    return this.#isVoid(held.kind, held.boot) || !this.#wanted(held);
   }
 
   /** Drivers that left-over effects belong to: when one returns, there is work for it. */
@@ -131,9 +134,7 @@ export class Replay {
   }
 
   async #settleEffects(object: ObjectName, signal: AbortSignal): Promise<void> {
-    const unwanted = this.#store
-      .effectsOf(object)
-      .filter((held) => this.#isVoid(held.kind, held.boot) || !this.#wanted(held));
+    const unwanted = this.#store.effectsOf(object).filter((held) => this.isLeftOver(held));
     if (unwanted.length === 0) return;
     const gone: string[] = [];
     const failures: unknown[] = [];

@@ -3,11 +3,18 @@ import type { Engine } from '../../engine.ts';
 import type { Row } from '../route.ts';
 import { absentRows } from './absent.ts';
 import { containerRows } from './containers.ts';
+import { gantryRows } from './gantry.ts';
 import { imageRows } from './images.ts';
 import { systemRows } from './system.ts';
 import { volumeRows } from './volumes.ts';
 
 export function routeTable(engine: Engine): readonly Row[] {
-  const rows = [...systemRows(engine), ...containerRows(engine), ...imageRows(engine), ...volumeRows(engine)];
+  const rows = [
+    ...systemRows(engine),
+    ...containerRows(engine),
+    ...imageRows(engine),
+    ...volumeRows(engine),
+    ...gantryRows(engine),
+  ];
   return [...rows, ...absentRows(rows)];
 }

@@ -1,0 +1,98 @@
+/** Layers and blobs: those that no image uses, and those that an image lacks. */
+import { type SnapshotDriver, snapshotPoint } from '@gantry/plugin-sdk/contracts/snapshot.ts';
+import type { ImageRecord } from '../../store/record-types.ts';
+import { type Check, type Found, REPAIR, type Scene, soon } from './finding.ts';
+
+/** Content of images that are being taken in is on no book yet, so nothing is said while that goes on. */
+export const imageContent: Check = async (scene, signal) => {
+  if (isTakingIn(scene)) return [];
+  const layers = await layersByDriver(scene, signal);
+  const blobs = await scene.content.list();
+  const images = scene.store.records.all('image');
+  return [
+    ...[...layers].flatMap(([name, one]) => unknownLayers(scene, name, one)),
+    ...unknownBlobs(scene, blobs),
+    ...images.flatMap((image) =>
+      lacking(image, new Set([...blobs, ...[...layers.values()].flatMap((l) => l.ids)])),
+    ),
+  ];
+};
+
+interface Layers {
+  readonly driver: SnapshotDriver;
+  readonly ids: readonly string[];
+}
+
+async function layersByDriver(scene: Scene, signal: AbortSignal): Promise<ReadonlyMap<string, Layers>> {
+  const layers = new Map<string, Layers>();
+  for (const { name, driver } of await scene.drivers.everyDriver(snapshotPoint, { signal: soon(signal) })) {
+    if (driver) layers.set(name, { driver, ids: await driver.listLayers({}, { signal: soon(signal) }) });
+  }
+  return layers;
+}
+
+function unknownLayers(scene: Scene, name: string, { driver, ids }: Layers): readonly Found[] {
+  return ids
+    .filter((id) => !usedLayers(scene).has(id))
+    .map((id) => ({
+      kind: 'layer',
+      subject: `${name}/${id}`,
+      what: `snapshot driver "${name}" has a layer ${id} that no image uses`,
+      mend: `"${REPAIR}" removes it`,
+      repair: (signal) =>
+        whileNothingComes(scene, signal, async () => {
+          if (!usedLayers(scene).has(id)) await driver.removeLayer({ layers: [id] }, { signal });
+        }),
+    }));
+}
+
+function unknownBlobs(scene: Scene, blobs: readonly string[]): readonly Found[] {
+  return blobs
+    .filter((digest) => !usedBlobs(scene).has(digest))
+    .map((digest) => ({
+      kind: 'blob',
+      subject: digest,
+      what: `blob ${digest} belongs to no image`,
+      mend: `"${REPAIR}" removes it`,
+      repair: (signal) =>
+        whileNothingComes(scene, signal, async () => {
+          if (!usedBlobs(scene).has(digest)) await scene.content.remove(digest);
+        }),
+    }));
+}
+
+function lacking(image: ImageRecord, present: ReadonlySet<string>): readonly Found[] {
+  const missing = [image.id, image.manifest, ...image.blobs, ...image.layers].filter(
+    (one) => !present.has(one),
+  );
+  if (missing.length === 0) return [];
+  const name = image.names[0] ?? image.id.slice(7, 19);
+  return [
+    {
+      kind: 'image-content',
+      subject: image.id,
+      what: `image "${name}" lacks ${missing.join(', ')}`,
+      mend: `"docker rmi ${name}", then load or pull it again`,
+    },
+  ];
+}
+
+function usedLayers({ store }: Scene): ReadonlySet<string> {
+  const containers = store.records.all('container');
+  const mounted = containers.flatMap(({ mounts }) => mounts.flatMap(({ image }) => image?.layers ?? []));
+  const owners = [...store.records.all('image'), ...containers];
+  return new Set([...owners.flatMap(({ layers }) => layers), ...mounted]);
+}
+
+function usedBlobs({ store }: Scene): ReadonlySet<string> {
+  return new Set(store.records.all('image').flatMap(({ id, manifest, blobs }) => [id, manifest, ...blobs]));
+}
+
+function isTakingIn({ locks, store }: Scene): boolean {
+  const open = store.openOperations().some(({ object }) => object.startsWith('image/'));
+  return open || locks.heldKeys().some((key) => key.startsWith('image/'));
+}
+
+function whileNothingComes(scene: Scene, signal: AbortSignal, work: () => Promise<void>): Promise<void> {
+  return scene.locks.hold(['image/content'], signal, work);
+}
