@@ -10,12 +10,13 @@ import { volumePoint } from '@gantry/plugin-sdk/contracts/volume.ts';
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
 import type { ExtensionPoint, Logger } from '@gantry/plugin-sdk/extension-point.ts';
 import { isUnifiedCgroup } from '@gantry/plugin-sdk/oci/default-spec.ts';
+import { syncMetadata } from '@gantry/plugin-sdk/system/sync.ts';
 import { listenAll } from './api/listen.ts';
 import { routeTable } from './api/routes/table.ts';
 import { ApiServer } from './api/server.ts';
 import { NEWEST_API } from './api/version.ts';
 import { builtinDrivers } from './builtins.ts';
-import { failpointPlan, replayDisabled } from './config/load.ts';
+import { bootId, failpointPlan, replayDisabled } from './config/load.ts';
 import type { DaemonOptions } from './config/options.ts';
 import { Attachments } from './controllers/container/attachments.ts';
 import { Containers } from './controllers/container/containers.ts';
@@ -101,7 +102,8 @@ async function buildEngine(
   });
   const store = new Store(new Database(path.join(dataRoot, 'store')), handlers, {
     failpoints: new Failpoints(failpointPlan()),
-    boot: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
+    boot: bootId(),
+    syncMetadata: () => syncMetadata(dataRoot),
   });
   const locks = new Locks();
   const replay = new Replay(store, locks, (held) => wantedEffect(store, held), log);
@@ -151,6 +153,7 @@ async function buildEngine(
  */
 async function recover(engine: Engine, host: DriverHost, signal: AbortSignal): Promise<void> {
   for (const { driver } of engine.store.records.all('volume')) host.expect(driver);
+  if (await isNewBoot(engine)) await engine.replay.restoreAll(signal);
   await engine.containers.adopt();
   const settled = engine.replay.settleAll(signal);
   for (const driver of engine.replay.driversOfPending()) {
@@ -158,7 +161,15 @@ async function recover(engine: Engine, host: DriverHost, signal: AbortSignal): P
     signal.addEventListener('abort', stop, { once: true });
   }
   await Promise.race([settled, new Promise((resolve) => setTimeout(resolve, LEFT_OVERS_MS))]);
-  void engine.replay.adoptAll(signal);
+}
+
+/** Whether the machine was restarted, or lost its power, since the last start of this daemon; noted durably. */
+async function isNewBoot({ dirs, store }: Engine): Promise<boolean> {
+  const file = path.join(dirs.data, 'boot-id');
+  const last = await readFile(file, 'utf8').catch(() => '');
+  if (last === store.boot) return false;
+  await writeFile(file, store.boot);
+  return last !== '';
 }
 
 const LEFT_OVERS_MS = 100;

@@ -23,8 +23,9 @@ export const bindMountEffects: EffectHandler<'bind-mount'> = {
   async undo({ target }) {
     await unmountAll(target);
     await rm(target, { recursive: true, force: true });
+    return undefined;
   },
-  adopt: async () => {},
+  restore: async () => {},
 };
 
 function openSubpath(source: string, subpath: string): number {

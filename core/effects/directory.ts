@@ -14,7 +14,9 @@ export const directoryEffects: EffectHandler<'host-directory'> = {
       () => 'absent' as const,
     ),
   async undo({ path, keep }) {
-    if (!keep) await rm(path, { recursive: true, force: true });
+    if (keep) return undefined;
+    await rm(path, { recursive: true, force: true });
+    return 'unsynced';
   },
-  adopt: async () => {},
+  restore: async () => {},
 };

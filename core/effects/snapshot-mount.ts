@@ -19,7 +19,8 @@ export function snapshotMountEffects(drivers: Drivers): EffectHandler<'snapshot-
       await rmdir(target).catch((error: NodeJS.ErrnoException) => {
         if (error.code !== 'ENOENT') throw error;
       });
+      return undefined;
     },
-    adopt: async () => {},
+    restore: async () => {},
   };
 }

@@ -16,7 +16,8 @@ export function snapshotEffects(drivers: Drivers): EffectHandler<'snapshot'> {
     },
     async undo({ driver, key }, signal) {
       await (await drivers.driver(snapshotPoint, driver)).remove({ key }, { signal });
+      return 'unsynced';
     },
-    adopt: async () => {},
+    restore: async () => {},
   };
 }

@@ -18,7 +18,8 @@ export function taskEffects(drivers: Drivers, specOf: (id: string) => TaskSpec):
     },
     async undo({ driver, id }, signal) {
       await (await drivers.driver(runtimePoint, driver)).delete({ id }, { signal });
+      return undefined;
     },
-    adopt: async () => {},
+    restore: async () => {},
   };
 }

@@ -8,7 +8,10 @@ export function unpackedImageEffects(
     endsWithBoot: false,
     make: async () => undefined,
     probe: async () => 'present',
-    undo: (_args, signal) => collect(signal),
-    adopt: async () => {},
+    async undo(_args, signal) {
+      await collect(signal);
+      return undefined;
+    },
+    restore: async () => {},
   };
 }

@@ -17,10 +17,10 @@ export function volumeMountEffects(drivers: Drivers): EffectHandler<'volume-moun
       try {
         await (await drivers.driver(volumePoint, driver)).unmount({ name, mountId }, { signal });
       } catch (error) {
-        if (isKind(error, 'NotFound')) return;
-        throw error;
+        if (!isKind(error, 'NotFound')) throw error;
       }
+      return undefined;
     },
-    adopt: async () => {},
+    restore: async () => {},
   };
 }

@@ -25,11 +25,13 @@ export function volumeEffects(drivers: Drivers): EffectHandler<'volume'> {
       try {
         await found.remove({ name }, { signal });
       } catch (error) {
-        if (isKind(error, 'NotFound')) return;
-        throw error;
+        if (!isKind(error, 'NotFound')) throw error;
       }
+      return found.restore ? 'unsynced' : undefined;
     },
-    // A volume driver keeps its own books of what exists.
-    adopt: async () => {},
+    async restore({ driver, name, options }, signal) {
+      const found = await drivers.driver(volumePoint, driver);
+      await found.restore?.({ name, options }, { signal });
+    },
   };
 }

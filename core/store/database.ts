@@ -2,7 +2,7 @@
  * The embedded database: SQLite in WAL mode, one writer (the main thread), and durability by a shared fdatasync of the
  * WAL that all waiting writers join, off the event loop. Source of the technique and its proof: docs/adr/0001.
  */
-import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, fsyncSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import path from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
@@ -10,8 +10,13 @@ import { Worker } from 'node:worker_threads';
 import { initial } from './migrations/001-initial.ts';
 
 const MIGRATIONS = [initial];
-/** A transaction writes some 8 to 16 KiB of WAL, so this keeps it below a few tens of MiB. */
-const CHECKPOINT_EVERY = 1000;
+/**
+ * The WAL is written full of zeros once, so that later syncs find its blocks allocated and have no metadata to write:
+ * 0.1 ms instead of 1. A transaction takes some 8 to 20 KiB of it; a checkpoint, after which SQLite begins again at its
+ * start, comes in time.
+ */
+const WAL_BYTES = 8 * 1024 * 1024;
+const CHECKPOINT_EVERY = 300;
 
 export class Database {
   readonly #db: DatabaseSync;
@@ -30,6 +35,7 @@ export class Database {
     this.#db.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=0');
     this.#migrate();
     this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    writeFileSync(`${this.#file}-wal`, Buffer.alloc(WAL_BYTES), { flag: 'r+' });
     syncDirectory(dir);
   }
 

@@ -49,9 +49,13 @@ export interface EffectHandler<K extends EffectKind> {
   readonly endsWithBoot: boolean;
   make(args: EffectArgs[K], signal: AbortSignal): Promise<unknown>;
   probe(args: EffectArgs[K], signal: AbortSignal): Promise<'present' | 'absent'>;
-  undo(args: EffectArgs[K], signal: AbortSignal, learned?: unknown): Promise<void>;
-  /** Called after a restart for an effect that is still wanted; tells a driver what it held. */
-  adopt(args: EffectArgs[K], signal: AbortSignal, learned?: unknown): Promise<void>;
+  /**
+   * Answers `unsynced` when a power cut could bring back what was undone: the effect then stays on the books until the
+   * file system's metadata is written out, so that replay would undo it again.
+   */
+  undo(args: EffectArgs[K], signal: AbortSignal, learned?: unknown): Promise<undefined | 'unsynced'>;
+  /** Called for a wanted effect at the first start after a restart of the machine; brings back what a power cut took. */
+  restore(args: EffectArgs[K], signal: AbortSignal, learned?: unknown): Promise<void>;
 }
 
 export type EffectHandlers = { readonly [K in EffectKind]: EffectHandler<K> };

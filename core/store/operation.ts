@@ -30,6 +30,7 @@ export class Operation implements AsyncDisposable {
   readonly #plan: OperationPlan;
   readonly #made: HeldEffect[] = [];
   readonly #released: string[] = [];
+  readonly #unsynced: HeldEffect[] = [];
   #closed = false;
 
   constructor(store: Store, handlers: EffectHandlers, id: number | undefined, plan: OperationPlan) {
@@ -76,9 +77,9 @@ export class Operation implements AsyncDisposable {
     const held = this.#store.effect(key) ?? this.#made.find((made) => made.key === key);
     if (!held) return;
     this.#store.failpoints.pass(`before release: ${key}`);
-    await this.#handler(held.kind).undo(held.args, signal, held.learned);
+    const state = await this.#handler(held.kind).undo(held.args, signal, held.learned);
     this.#store.failpoints.pass(`after release: ${key}`);
-    this.#released.push(key);
+    this.#undone(held, state);
   }
 
   /**
@@ -92,6 +93,7 @@ export class Operation implements AsyncDisposable {
       close: this.#id,
       hold,
       strike: this.#released,
+      unsynced: this.#unsynced,
       changes,
     });
   }
@@ -99,7 +101,11 @@ export class Operation implements AsyncDisposable {
   /** Ends the operation with nothing changed: the driver has said in so many words that it did nothing. */
   async abandon(): Promise<void> {
     this.#closed = true;
-    await this.#store.write(`abandon ${this.#plan.name}`, { close: this.#id, strike: this.#released });
+    await this.#store.write(`abandon ${this.#plan.name}`, {
+      close: this.#id,
+      strike: this.#released,
+      unsynced: this.#unsynced,
+    });
   }
 
   /** Undoes what was made. What cannot be undone now stays on the books as held, for replay to try again. */
@@ -111,8 +117,8 @@ export class Operation implements AsyncDisposable {
     for (const made of this.#made.toReversed()) {
       if (this.#released.includes(made.key)) continue;
       try {
-        await this.#handler(made.kind).undo(made.args, AbortSignal.timeout(UNDO_TIMEOUT_MS), made.learned);
-        this.#released.push(made.key);
+        const undo = this.#handler(made.kind).undo;
+        this.#undone(made, await undo(made.args, AbortSignal.timeout(UNDO_TIMEOUT_MS), made.learned));
       } catch (error) {
         left.push(made);
         this.#store.unsettled(this.#plan.object, messageChain(error));
@@ -122,7 +128,14 @@ export class Operation implements AsyncDisposable {
       close: this.#id,
       hold: left,
       strike: this.#released,
+      unsynced: this.#unsynced,
     });
+  }
+
+  /** What a power cut could bring back stays on the books for now, as an effect that nobody wants. */
+  #undone(held: HeldEffect, state: undefined | 'unsynced'): void {
+    this.#released.push(held.key);
+    if (state === 'unsynced') this.#unsynced.push(held);
   }
 
   #handler(kind: EffectKind): EffectHandler<EffectKind> {

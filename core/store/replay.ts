@@ -78,17 +78,17 @@ export class Replay {
     });
   }
 
-  /** Tells drivers again what they hold, for effects that outlived the daemon. Failures are logged, never fatal. */
-  async adoptAll(signal: AbortSignal): Promise<void> {
+  /** Brings back what a power cut took of effects that are wanted. Failures are logged, never fatal. */
+  async restoreAll(signal: AbortSignal): Promise<void> {
     const wanted = this.#store
       .allEffects()
       .filter((held) => this.#wanted(held) && !this.#isVoid(held.kind, held.boot));
     await Promise.all(
       wanted.map(async (held) => {
         try {
-          await this.#handler(held.kind).adopt(held.args, signal, held.learned);
+          await this.#handler(held.kind).restore(held.args, signal, held.learned);
         } catch (error) {
-          this.#log.warn({ effect: held.key, error: messageChain(error) }, 'effect not adopted');
+          this.#log.warn({ effect: held.key, error: messageChain(error) }, 'effect not restored');
         }
       }),
     );
@@ -137,24 +137,30 @@ export class Replay {
     const unwanted = this.#store.effectsOf(object).filter((held) => this.isLeftOver(held));
     if (unwanted.length === 0) return;
     const gone: string[] = [];
+    const unsynced: HeldEffect[] = [];
     const failures: unknown[] = [];
     for (const held of unwanted.toReversed()) {
       try {
-        await this.#undo(held, held.boot, signal);
+        if ((await this.#undo(held, held.boot, signal)) === 'unsynced') unsynced.push(held);
         gone.push(held.key);
       } catch (error) {
         failures.push(error);
       }
     }
-    if (gone.length > 0) await this.#store.write(`settle ${object}`, { strike: gone });
+    if (gone.length > 0) await this.#store.write(`settle ${object}`, { strike: gone, unsynced });
     if (failures.length > 0) throw asHostError(failures[0]);
   }
 
-  async #undo(effect: Effect, boot: string | undefined, signal: AbortSignal): Promise<void> {
-    if (this.#isVoid(effect.kind, boot)) return;
+  async #undo(
+    effect: Effect,
+    boot: string | undefined,
+    signal: AbortSignal,
+  ): Promise<undefined | 'unsynced'> {
+    if (this.#isVoid(effect.kind, boot)) return undefined;
     this.#store.failpoints.pass(`before undo: ${effect.key}`);
-    await this.#handler(effect.kind).undo(effect.args, signal, effect.learned);
+    const state = await this.#handler(effect.kind).undo(effect.args, signal, effect.learned);
     this.#store.failpoints.pass(`after undo: ${effect.key}`);
+    return state;
   }
 
   #isVoid(kind: EffectKind, boot: string | undefined): boolean {

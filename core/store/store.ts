@@ -8,6 +8,7 @@ import type { Failpoints } from './failpoints.ts';
 import { Operation, type OperationPlan } from './operation.ts';
 import type { RecordKind, RecordTypes } from './record-types.ts';
 import { Records } from './records.ts';
+import { UndoneEffects } from './undone-effects.ts';
 
 /** The records that an operation leaves behind. */
 export interface Changes {
@@ -44,7 +45,16 @@ export interface Write {
   readonly close?: number | undefined;
   readonly hold?: readonly HeldEffect[];
   readonly strike?: readonly string[];
+  /** Of what is struck: what stays on the books until the file system's metadata is written out. */
+  readonly unsynced?: readonly HeldEffect[];
   readonly changes?: Changes;
+}
+
+export interface StoreOptions {
+  readonly failpoints: Failpoints;
+  readonly boot: string;
+  /** Writes out the metadata of the file system that the data root is on. */
+  readonly syncMetadata: () => Promise<void>;
 }
 
 export class Store {
@@ -56,14 +66,16 @@ export class Store {
   readonly #handlers: EffectHandlers;
   readonly #held = new Map<string, HeldEffect>();
   readonly #open = new Map<number, OpenOperation>();
+  readonly #undone: UndoneEffects;
   readonly #statements;
   #lastOperation = 0;
 
-  constructor(db: Database, handlers: EffectHandlers, options: { failpoints: Failpoints; boot: string }) {
+  constructor(db: Database, handlers: EffectHandlers, options: StoreOptions) {
     this.#db = db;
     this.#handlers = handlers;
     this.failpoints = options.failpoints;
     this.boot = options.boot;
+    this.#undone = new UndoneEffects(options.syncMetadata, (held) => this.#strikeUndone(held));
     this.#statements = {
       putRecord: db.prepare('INSERT OR REPLACE INTO records VALUES (?, ?, ?)'),
       removeRecord: db.prepare('DELETE FROM records WHERE kind = ? AND id = ?'),
@@ -130,6 +142,13 @@ export class Store {
 
   /** One durable transaction; memory, and whoever watches it, learns of it only once it lasts. */
   async write(name: string, write: Write): Promise<void> {
+    const late = new Set((write.unsynced ?? []).map((held) => held.key));
+    const strike = (write.strike ?? []).filter((key) => !late.has(key));
+    await this.#write(name, { ...write, strike, hold: [...(write.hold ?? []), ...(write.unsynced ?? [])] });
+    if (write.unsynced?.length) this.#undone.add(write.unsynced);
+  }
+
+  async #write(name: string, write: Write): Promise<void> {
     this.failpoints.pass(`before write: ${name}`);
     this.#db.transaction(() => this.#persist(write));
     await this.#db.durable();
@@ -138,7 +157,14 @@ export class Store {
   }
 
   async close(): Promise<void> {
+    await this.#undone.settle();
     await this.#db.close();
+  }
+
+  /** Unless the same key is held anew meanwhile, by an object of the same name. */
+  async #strikeUndone(undone: readonly HeldEffect[]): Promise<void> {
+    const gone = undone.filter((held) => this.#held.get(held.key) === held).map((held) => held.key);
+    if (gone.length > 0) await this.#write('strike undone', { strike: gone });
   }
 
   #persist({ open, close, hold, strike, changes }: Write): void {

@@ -3,7 +3,7 @@
  * directory is the only state, so the data stays whatever becomes of the daemon. Mount ids are counted in files, since
  * a file system with options is mounted for the first of them and taken down after the last.
  */
-import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { VolumeDriver, VolumeView } from '@gantry/plugin-sdk/contracts/volume.ts';
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
@@ -51,7 +51,10 @@ export class LocalVolumes implements VolumeDriver {
     await rename(staging, dir).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
     });
-    await syncDirectory(this.#root);
+  }
+
+  async restore(volume: { name: string; options: Readonly<Record<string, string>> | null }): Promise<void> {
+    await this.create(volume);
   }
 
   async remove({ name }: { name: string }): Promise<void> {
@@ -63,7 +66,6 @@ export class LocalVolumes implements VolumeDriver {
     const doomed = path.join(this.#root, `.${name}.removed`);
     await rm(doomed, { recursive: true, force: true });
     await rename(dir, doomed);
-    await syncDirectory(this.#root);
     await rm(doomed, { recursive: true, force: true });
     await rm(path.join(this.#state, name), { recursive: true, force: true });
   }
@@ -147,10 +149,4 @@ function exists(at: string): Promise<boolean> {
     () => true,
     () => false,
   );
-}
-
-/** A name made or taken away lasts once its directory is synced. */
-async function syncDirectory(dir: string): Promise<void> {
-  await using handle = await open(dir, 'r');
-  await handle.sync();
 }

@@ -41,6 +41,15 @@ export interface VolumeDriver {
   get(volume: { name: string }, call: CallContext): Promise<VolumeView | undefined>;
   list(volume: Readonly<Record<string, never>>, call: CallContext): Promise<readonly VolumeView[]>;
   capabilities(volume: Readonly<Record<string, never>>, call: CallContext): Promise<{ scope: VolumeScope }>;
+  /**
+   * Optional. A driver that has it need not make `create` and `remove` survive a power cut by itself: the host writes the
+   * file system's metadata out in time, and after a power cut it calls `restore` for each volume that must be there and
+   * repeats `remove` for each that must not. Volumes that are there already are left alone.
+   */
+  restore?(
+    volume: { name: string; options: Readonly<Record<string, string>> | null },
+    call: CallContext,
+  ): Promise<void>;
 }
 
 export const volumePoint: ExtensionPoint<VolumeDriver> = {
@@ -56,5 +65,6 @@ export const volumePoint: ExtensionPoint<VolumeDriver> = {
     get: 'required',
     list: 'required',
     capabilities: 'required',
+    restore: 'optional',
   },
 };

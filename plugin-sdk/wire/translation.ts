@@ -25,7 +25,10 @@ type RequestOf<M> = M extends (request: infer R, ...rest: never[]) => unknown ? 
 type AnswerOf<M> = M extends (...all: never[]) => Promise<infer A> ? A : never;
 
 export type PointTranslation<T> = {
-  readonly [M in keyof T & string]-?: MethodTranslation<RequestOf<T[M]>, AnswerOf<T[M]>>;
+  readonly [M in keyof T & string as undefined extends T[M] ? never : M]-?: MethodTranslation<
+    RequestOf<T[M]>,
+    AnswerOf<T[M]>
+  >;
 };
 
 /** A translation for those who call methods by name: the carrier and `serve`. */

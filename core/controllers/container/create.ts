@@ -1,6 +1,5 @@
 /** `docker create`: checks everything that can be checked, makes the volumes and the writable layer, writes the record. */
 import { randomBytes } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { runtimePoint } from '@gantry/plugin-sdk/contracts/runtime.ts';
 import { volumePoint } from '@gantry/plugin-sdk/contracts/volume.ts';
@@ -14,7 +13,6 @@ import { copyUp } from './copy-up.ts';
 import { findContainer } from './find.ts';
 import { type PlannedMount, planMounts } from './mount-plan.ts';
 import { type CreateBody, CreateSchema, type HostConfigBody } from './request.ts';
-import { etcFiles } from './spec.ts';
 import { refuseUnsupported } from './unsupported.ts';
 
 export interface Created {
@@ -85,8 +83,6 @@ async function makeContainer(
     makes: [files, snapshot, ...copies.makes],
   });
   await op.make(files, signal);
-  for (const [file, text] of Object.entries(await etcFiles(record)))
-    await writeFile(path.join(dir, file), text);
   await op.make(snapshot, signal);
   await copies.run(op, signal);
   await op.commit({ put: [{ kind: 'container', id: record.id, record }] });

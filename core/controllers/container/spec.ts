@@ -1,5 +1,5 @@
 /** The OCI specification of a container's task, from its record and from what its start has made. */
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { OciMount } from '@gantry/plugin-sdk/contracts/mount.ts';
 import type { OciSpec, TaskSpec } from '@gantry/plugin-sdk/contracts/runtime.ts';
@@ -131,8 +131,15 @@ export function etcMounts(dir: string): readonly OciMount[] {
   }));
 }
 
+/** Made anew at each start: a power cut may have taken them, and the host's own may have changed. */
+export async function writeEtcFiles(record: ContainerRecord, dir: string): Promise<void> {
+  await mkdir(dir, { recursive: true, mode: 0o710 });
+  const files = await etcFiles(record);
+  await Promise.all(Object.entries(files).map(([file, text]) => writeFile(path.join(dir, file), text)));
+}
+
 /** Text of those files by name. */
-export async function etcFiles(record: ContainerRecord): Promise<Readonly<Record<string, string>>> {
+async function etcFiles(record: ContainerRecord): Promise<Readonly<Record<string, string>>> {
   const hostname = hostnameOf(record);
   const loopback = `127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::0\tip6-localnet\nff00::0\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n`;
   const onHost = record.hostConfig.NetworkMode === 'host';

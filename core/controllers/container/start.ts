@@ -8,7 +8,7 @@ import { type ContainerContext, setState, ZERO_TIME } from './context.ts';
 import { monitor, removeRecord } from './exit.ts';
 import { findContainer } from './find.ts';
 import { mountSteps } from './mounts.ts';
-import { etcMounts, taskSpec } from './spec.ts';
+import { etcMounts, taskSpec, writeEtcFiles } from './spec.ts';
 
 /** False when it was running already. */
 export async function startContainer(
@@ -43,6 +43,7 @@ async function launch(ctx: ContainerContext, record: ContainerRecord, signal: Ab
   });
   const mounts = await steps.run(op, signal);
   await op.make(mounted, signal);
+  await writeEtcFiles(record, dir);
   ctx.taskSpecs.set(
     id,
     await taskSpec(record, { rootfs, mounts, etc: etcMounts(dir), logPath: path.join(dir, 'container.log') }),

@@ -4,7 +4,10 @@ import type { LayerForm } from '@gantry/plugin-sdk/contracts/snapshot.ts';
 import { type ErrorKind, HostError } from '@gantry/plugin-sdk/errors.ts';
 
 /** The one place that names the worker's file; the bundle puts it beside itself. */
-export const extractWorkerUrl = new URL('./extract-worker.ts', import.meta.url);
+export const extractWorkerUrl = new URL(
+  import.meta.url.endsWith('.ts') ? './extract-worker.ts' : './extract-worker.js',
+  import.meta.url,
+);
 
 export interface ExtractJob {
   /** File with the layer's tar, plain or compressed. */

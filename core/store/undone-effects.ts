@@ -1,0 +1,41 @@
+/**
+ * Effects undone in a way that a power cut could reverse: a directory renamed or removed. They stay on the books until
+ * the file system's metadata is written out, some seconds later and many at once, since each by itself would cost a
+ * journal commit. Until then a crash finds them unwanted and undoes them again.
+ */
+import type { HeldEffect } from './effect.ts';
+
+const DELAY_MS = 3_000;
+
+export class UndoneEffects {
+  readonly #sync: () => Promise<void>;
+  readonly #strike: (held: readonly HeldEffect[]) => Promise<void>;
+  #waiting: HeldEffect[] = [];
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(sync: () => Promise<void>, strike: (held: readonly HeldEffect[]) => Promise<void>) {
+    this.#sync = sync;
+    this.#strike = strike;
+  }
+
+  add(undone: readonly HeldEffect[]): void {
+    this.#waiting.push(...undone);
+    this.#timer ??= setTimeout(() => void this.settle().catch(() => {}), DELAY_MS).unref();
+  }
+
+  /** Writes out now and strikes what waited. */
+  async settle(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const undone = this.#waiting;
+    this.#waiting = [];
+    if (undone.length === 0) return;
+    try {
+      await this.#sync();
+      await this.#strike(undone);
+    } catch (error) {
+      this.add(undone);
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * A real Docker Engine of the distribution as the peer: in a mount and a network namespace of its own, with its own
+ * roots and socket, so that it neither sees nor disturbs what else runs here.
+ */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { untilAnswers } from './wait.ts';
+
+export interface EngineUnderTest {
+  readonly name: string;
+  readonly socket: string;
+  readonly pluginDir: string;
+  /** Process ids whose memory counts. */
+  pids(): readonly number[];
+  /** SIGTERM, and until it is gone. */
+  stop(): Promise<void>;
+  /** Starts it again on the same roots; resolves when the API answers. */
+  start(): Promise<void>;
+}
+
+export async function startDocker(root: string): Promise<EngineUnderTest> {
+  const engine = new DockerEngine(root);
+  await engine.start();
+  return engine;
+}
+
+class DockerEngine implements EngineUnderTest {
+  readonly name = 'docker';
+  readonly socket: string;
+  readonly pluginDir: string;
+  readonly #root: string;
+  #child: ChildProcess | undefined;
+
+  constructor(root: string) {
+    this.#root = root;
+    this.socket = path.join(root, 'docker.sock');
+    this.pluginDir = path.join(root, 'plugins');
+  }
+
+  async start(): Promise<void> {
+    mkdirSync(this.pluginDir, { recursive: true });
+    rmSync(path.join(this.#root, 'docker.pid'), { force: true });
+    const at = (name: string) => path.join(this.#root, name);
+    // The plugin directory is a fixed path of dockerd, so its own is put there, in its namespace alone.
+    const script = `mkdir -p /run/docker/plugins && mount -t tmpfs tmpfs /run/docker && mkdir /run/docker/plugins &&
+      mount --bind "$1" /run/docker/plugins && ip link set lo up && shift && exec "$@" >>"$0" 2>&1`;
+    const dockerd = ['dockerd', '--data-root', at('data'), '--exec-root', at('exec'), '--pidfile', at('docker.pid')];
+    const flags = ['-H', `unix://${this.socket}`, '--iptables=false', '--bridge=none'];
+    this.#child = spawn(
+      'unshare',
+      ['-m', '-n', '--propagation', 'private', 'sh', '-c', script, at('log'), this.pluginDir, ...dockerd, ...flags],
+      { stdio: 'ignore' },
+    );
+    await untilAnswers(this.socket, 60_000);
+  }
+
+  pids(): readonly number[] {
+    const own = Number(readFileSync(path.join(this.#root, 'docker.pid'), 'utf8'));
+    return [own, ...childrenOf(own)].filter((pid) => ['dockerd', 'containerd'].includes(nameOf(pid)));
+  }
+
+  async stop(): Promise<void> {
+    const child = this.#child;
+    if (!child || child.exitCode !== null) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    child.once('exit', () => resolve());
+    process.kill(Number(readFileSync(path.join(this.#root, 'docker.pid'), 'utf8')), 'SIGTERM');
+    await promise;
+  }
+}
+
+export function dockerIsInstalled(): boolean {
+  return spawnSync('sh', ['-c', 'command -v dockerd && command -v containerd']).status === 0;
+}
+
+function childrenOf(pid: number): readonly number[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+}
+
+function nameOf(pid: number): string {
+  return readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
+}
