@@ -23,6 +23,7 @@ export interface SnapshotDriver {
   /** Durable on return. Repeating it for a committed layer is harmless. */
   commitLayer(layer: { layers: readonly string[] }, call: CallContext): Promise<void>;
   hasLayer(layer: { layers: readonly string[] }, call: CallContext): Promise<{ present: boolean }>;
+  /** Also discards an unfinished staging of that layer. Harmless when there is neither. */
   removeLayer(layer: { layers: readonly string[] }, call: CallContext): Promise<void>;
   listLayers(none: Readonly<Record<string, never>>, call: CallContext): Promise<readonly string[]>;
 
