@@ -11,6 +11,7 @@ export class Call implements CallContext {
   readonly caller: AbortSignal | undefined;
   #controller: AbortController | undefined;
   #reason: HostError | undefined;
+  #onAbort: ((reason: HostError) => void) | undefined;
 
   constructor(method: string, request: object, caller: AbortSignal | undefined) {
     this.method = method;
@@ -28,7 +29,14 @@ export class Call implements CallContext {
 
   abort(reason: HostError): void {
     this.#reason ??= reason;
+    this.#onAbort?.(this.#reason);
     this.#controller?.abort(this.#reason);
+  }
+
+  /** Calls back like a listener of `signal`, without the making of one. Holds one callback. */
+  whenAborted(onAbort: (reason: HostError) => void): void {
+    this.#onAbort = onAbort;
+    if (this.#reason !== undefined) onAbort(this.#reason);
   }
 }
 

@@ -82,13 +82,13 @@ export class DriverRecord {
     this.reason = reason;
   }
 
-  succeeded(method: string, ms: number): void {
+  ended(method: string, ms: number): void {
     this.calls++;
     this.lastCall = { method, at: Date.now(), ms };
   }
 
   failed(method: string, ms: number, error: HostError): void {
-    this.succeeded(method, ms);
+    this.ended(method, ms);
     this.failures++;
     this.lastError = { method, at: Date.now(), code: error.code, text: messageChain(error) };
   }

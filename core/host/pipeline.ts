@@ -59,15 +59,21 @@ export function proxyOf<T>(point: ExtensionPoint<T>, has: (method: string) => bo
   return proxy as T;
 }
 
-/** The carrier of built-ins: the driver's own methods. Whatever they throw becomes a HostError here. */
+/**
+ * The carrier of built-ins: the driver's own methods. Whatever they throw becomes a HostError here, and a method that
+ * does not listen to its signal is left behind when that aborts.
+ */
 export function inProcess(driver: object): Send {
-  return async (call) => {
-    try {
-      return await Reflect.get(driver, call.method).call(driver, call.request, call);
-    } catch (error) {
-      throw call.signal.aborted ? asHostError(call.signal.reason) : asHostError(error);
-    }
-  };
+  return (call) =>
+    new Promise((resolve, reject) => {
+      const fail = (error: unknown): void => reject(asHostError(error));
+      call.whenAborted(fail);
+      try {
+        Reflect.get(driver, call.method).call(driver, call.request, call).then(resolve, fail);
+      } catch (error) {
+        fail(error);
+      }
+    });
 }
 
 function trace(record: DriverRecord, tell: PipelineParts['trace']): Stage {
@@ -82,7 +88,7 @@ function metrics(record: DriverRecord): Stage {
   return timed((method, ms, error) => {
     const counts = record.count(method);
     counts.calls++;
-    if (error !== undefined) counts.failures++;
+    if (error !== undefined && !hasLeft(error)) counts.failures++;
     counts.totalMs += ms;
     const found = LATENCY_BOUNDS_MS.findIndex((bound) => ms <= bound);
     const bucket = found === -1 ? LATENCY_BOUNDS_MS.length : found;
@@ -92,9 +98,14 @@ function metrics(record: DriverRecord): Stage {
 
 function remember(record: DriverRecord): Stage {
   return timed((method, ms, error) => {
-    if (error === undefined) record.succeeded(method, ms);
+    if (error === undefined || hasLeft(error)) record.ended(method, ms);
     else record.failed(method, ms, error);
   });
+}
+
+/** A caller that left is no fault of the driver. */
+function hasLeft(error: HostError): boolean {
+  return error.kind === 'Canceled';
 }
 
 function timed(ended: (method: string, ms: number, error?: HostError) => void): Stage {

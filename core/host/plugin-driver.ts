@@ -98,7 +98,8 @@ export class PluginDriver {
   };
 
   #observe(state: BreakerState, opened: number, error?: HostError): void {
-    if (state === 'open' && error !== undefined) {
+    if (this.#plugin.identity === undefined) this.record.enter('stopped', this.#plugin.record.reason);
+    else if (state === 'open' && error !== undefined) {
       this.record.enter(opened > 1 ? 'crash-loop' : 'degraded', messageChain(error));
     } else if (state === 'closed') {
       this.record.enter(error ? 'degraded' : 'ready', error ? messageChain(error) : 'answers');

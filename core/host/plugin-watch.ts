@@ -1,71 +1,82 @@
 /**
- * Tells when a plugin's socket or spec file appears, is replaced or goes. Directories may be missing, come later, go and
- * come again: chokidar does not notice that by itself, so those that are not there are looked for twice a second.
+ * Tells when a plugin's socket or spec file appears, is replaced or goes. The directories may be missing, come later, go
+ * and come again, which chokidar does not notice by itself: each is looked at twice a second, and watched anew when it
+ * is another one than before.
  */
 import { statSync } from 'node:fs';
-import type { FSWatcher } from 'chokidar';
+import type { FSWatcher, watch } from 'chokidar';
 import { pluginNameOf } from './discovery.ts';
 
 const LOOK_MS = 500;
 
+interface Watched {
+  readonly identity: string;
+  readonly watcher: FSWatcher;
+  readonly ready: Promise<void>;
+  /** Names told of; all of them may have changed when the directory itself has. */
+  readonly names: Set<string>;
+}
+
 export class PluginWatch {
-  readonly #dirs: ReadonlySet<string>;
-  /** Undefined: any plugin may have changed. */
-  readonly #changed: (name: string | undefined) => void;
+  readonly #dirs: readonly string[];
+  readonly #changed: (name: string) => void;
   readonly #onError: (error: unknown) => void;
-  readonly #watched: Set<string> = new Set();
-  #watcher: FSWatcher | undefined;
+  readonly #watched: Map<string, Watched> = new Map();
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(
-    dirs: readonly string[],
-    changed: (name: string | undefined) => void,
-    onError: (error: unknown) => void,
-  ) {
-    this.#dirs = new Set(dirs);
+  constructor(dirs: readonly string[], changed: (name: string) => void, onError: (error: unknown) => void) {
+    this.#dirs = dirs;
     this.#changed = changed;
     this.#onError = onError;
   }
 
   /** Resolves when the directories that exist are watched. */
   async start(): Promise<void> {
-    const { watch } = await import('chokidar');
-    const watcher = watch([], { atomic: false, depth: 1, ignoreInitial: true });
-    this.#watcher = watcher;
-    watcher.on('all', (event, path) => this.#seen(event, path));
-    watcher.on('error', this.#onError);
-    const ready = new Promise<void>((resolve) => watcher.once('ready', resolve));
-    const some = this.#look();
-    this.#timer = setInterval(() => this.#look() && this.#changed(undefined), LOOK_MS).unref();
-    if (some) await ready;
+    const { watch: watchDir } = await import('chokidar');
+    this.#look(watchDir);
+    this.#timer = setInterval(() => this.#look(watchDir), LOOK_MS).unref();
+    await Promise.all([...this.#watched.values()].map(({ ready }) => ready));
   }
 
   async stop(): Promise<void> {
     clearInterval(this.#timer);
-    await this.#watcher?.close();
+    await Promise.all([...this.#watched.values()].map(({ watcher }) => watcher.close()));
   }
 
-  /** Watches the directories that have come since; true when there are any. */
-  #look(): boolean {
-    const come = [...this.#dirs].filter((dir) => !this.#watched.has(dir) && isDirectory(dir));
-    for (const dir of come) {
-      this.#watched.add(dir);
-      this.#watcher?.add(dir);
+  #look(watchDir: typeof watch): void {
+    for (const dir of this.#dirs) {
+      const identity = identityOf(dir);
+      const before = this.#watched.get(dir);
+      if (before?.identity === identity) continue;
+      this.#watched.delete(dir);
+      before?.watcher.close().catch(this.#onError);
+      for (const name of before?.names ?? []) this.#changed(name);
+      if (identity !== undefined) this.#watched.set(dir, this.#watch(watchDir, dir, identity));
     }
-    return come.length > 0;
   }
 
-  #seen(event: string, path: string): void {
-    if (event === 'unlinkDir' && this.#watched.delete(path)) this.#watcher?.unwatch(path);
-    const name = pluginNameOf(path);
-    if (name !== undefined) this.#changed(name);
+  #watch(watchDir: typeof watch, dir: string, identity: string): Watched {
+    // What is there at first is told too: it may have come while the watch was being set up.
+    const watcher = watchDir(dir, { atomic: false, depth: 1, ignoreInitial: false });
+    const names: Set<string> = new Set();
+    watcher.on('all', (_event, path) => {
+      const name = pluginNameOf(path);
+      if (name === undefined) return;
+      names.add(name);
+      this.#changed(name);
+    });
+    watcher.on('error', this.#onError);
+    const ready = new Promise<void>((resolve) => watcher.once('ready', resolve));
+    return { identity, watcher, ready, names };
   }
 }
 
-function isDirectory(path: string): boolean {
+/** An inode number alone is soon given to another directory. */
+function identityOf(dir: string): string | undefined {
   try {
-    return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+    const stat = statSync(dir, { throwIfNoEntry: false });
+    return stat?.isDirectory() ? `${stat.dev}:${stat.ino}:${stat.birthtimeMs}` : undefined;
   } catch {
-    return false;
+    return undefined;
   }
 }

@@ -31,6 +31,7 @@ export class Plugin {
   #http: DockerHttp | undefined;
   #active: ActivePlugin | undefined;
   #activating: Promise<ActivePlugin> | undefined;
+  #abort = new AbortController();
 
   constructor(name: string, discovery: Discovery, onReplaced: () => void) {
     this.name = name;
@@ -107,13 +108,13 @@ export class Plugin {
   #handshake(http: DockerHttp): Promise<{ Implements: string[] }> {
     const limit = deadline(`plugin "${this.name}"`, () => pluginActivate.timeoutMs);
     const send = limit(this.#breaker.stage((call) => http.call(pluginActivate, call.request, call.signal)));
-    return send(new Call(pluginActivate.name, {}, undefined)) as Promise<{ Implements: string[] }>;
+    return send(new Call(pluginActivate.name, {}, this.#abort.signal)) as Promise<{ Implements: string[] }>;
   }
 
   #succeeded(active: ActivePlugin, ms: number): void {
     this.#active = active;
     this.#activating = undefined;
-    this.record.succeeded(pluginActivate.name, ms);
+    this.record.ended(pluginActivate.name, ms);
     this.record.enter('ready', `implements ${active.implements.join(', ') || 'nothing'}`);
   }
 
@@ -131,6 +132,8 @@ export class Plugin {
   ): void {
     const hadPlace = this.#location !== undefined || this.#active !== undefined;
     this.#location = location;
+    this.#abort.abort(new HostError('Unavailable', 'DRIVER_REPLACED', `plugin "${this.name}": ${reason}`));
+    this.#abort = new AbortController();
     this.#http?.close();
     this.#http = undefined;
     this.#active = undefined;

@@ -66,11 +66,9 @@ export class Plugins {
     return this.#appearances.wait(name, this.#plugins.get(name)?.identity, onAppear);
   }
 
-  /** Something may have changed on the disk: to the plugin called `name`, or to any. */
-  changed(name: string | undefined): void {
-    for (const plugin of this.#plugins.values()) {
-      if (name === undefined || plugin.name === name) this.#look(plugin.name);
-    }
+  /** Something may have changed on the disk. */
+  changed(name: string): void {
+    this.#look(name);
     this.#appearances.check(name);
   }
 
