@@ -1,11 +1,12 @@
 /** A directory on the host: one of ours, removed with its owner, or a bind source that `-v` makes and nobody removes. */
-import { mkdir, rm, stat } from 'node:fs/promises';
+import { mkdirSync } from 'node:fs';
+import { rm, stat } from 'node:fs/promises';
 import type { EffectHandler } from '../store/effect.ts';
 
 export const directoryEffects: EffectHandler<'host-directory'> = {
   endsWithBoot: false,
   async make({ path, keep }) {
-    await mkdir(path, { recursive: true, mode: keep ? 0o755 : 0o710 });
+    mkdirSync(path, { recursive: true, mode: keep ? 0o755 : 0o710 });
     return undefined;
   },
   probe: async ({ path }) =>

@@ -2,7 +2,7 @@
  * One change that somebody asked for. Between `begin` and `commit` it makes the effects that its intent named and
  * releases the ones it no longer wants; ended any other way it undoes, newest first, what it made.
  */
-import { messageChain } from '@gantry/plugin-sdk/errors.ts';
+import { isHostError, messageChain } from '@gantry/plugin-sdk/errors.ts';
 import type { Effect, EffectHandler, EffectHandlers, EffectKind, HeldEffect, ObjectName } from './effect.ts';
 import type { Changes, Store } from './store.ts';
 
@@ -51,7 +51,10 @@ export class Operation implements AsyncDisposable {
     // Counted as made before the call: a call that fails halfway may have left something.
     this.#made.push(held);
     this.#store.failpoints.pass(`before effect: ${effect.key}`);
-    const learned = await handler.make(effect.args, signal);
+    const learned = await handler.make(effect.args, signal).catch((error: unknown) => {
+      if (madeNothing(error)) this.#made.pop();
+      throw error;
+    });
     this.#store.failpoints.pass(`after effect: ${effect.key}`);
     if (learned !== undefined) this.#made[this.#made.length - 1] = { ...held, learned };
     return learned as T;
@@ -142,4 +145,10 @@ export class Operation implements AsyncDisposable {
     // Handlers are keyed by the kind of their arguments, which the compiler cannot follow through a union.
     return this.#handlers[kind] as EffectHandler<EffectKind>;
   }
+}
+
+/** What a driver refuses in so many words, or was never asked, needs no undoing: Docker sends no `Unmount` then. */
+function madeNothing(error: unknown): boolean {
+  const refusals = ['DRIVER_ERROR', 'DRIVER_UNAVAILABLE', 'DRIVER_NOT_FOUND', 'DRIVER_CRASH_LOOP', 'DRIVER_BUSY'];
+  return isHostError(error) && refusals.includes(error.code);
 }

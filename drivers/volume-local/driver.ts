@@ -1,9 +1,22 @@
 /**
  * Local volumes: `<root>/<name>/_data`, with `options.json` beside it when something is to be mounted there. The
  * directory is the only state, so the data stays whatever becomes of the daemon. Mount ids are counted in files, since
- * a file system with options is mounted for the first of them and taken down after the last.
+ * a file system with options is mounted for the first of them and taken down after the last. The calls that make, rename
+ * and look up directories are synchronous: each takes some microseconds, less than a way to the thread pool.
  */
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+
+import { randomUUID } from 'node:crypto';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { VolumeDriver, VolumeView } from '@gantry/plugin-sdk/contracts/volume.ts';
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
@@ -23,13 +36,12 @@ export class LocalVolumes implements VolumeDriver {
   }
 
   /** `root` lasts; `state` holds the mount ids of this boot. */
-  static async open(root: string, state: string): Promise<LocalVolumes> {
-    await mkdir(root, { recursive: true, mode: 0o701 });
-    await mkdir(state, { recursive: true, mode: 0o700 });
-    for (const left of await readdir(root)) {
-      if (left.startsWith('.')) await rm(path.join(root, left), { recursive: true, force: true });
-    }
-    return new LocalVolumes(root, state);
+  static open(root: string, state: string): LocalVolumes {
+    mkdirSync(root, { recursive: true, mode: 0o701 });
+    mkdirSync(state, { recursive: true, mode: 0o700 });
+    const volumes = new LocalVolumes(root, state);
+    for (const left of readdirSync(root)) if (left.startsWith('.')) volumes.#discard(path.join(root, left));
+    return volumes;
   }
 
   async create({
@@ -42,15 +54,14 @@ export class LocalVolumes implements VolumeDriver {
     checkName(name);
     const mounted = parseOptions(options);
     const dir = path.join(this.#root, name);
-    if (await exists(dir)) return;
+    if (existsSync(dir)) return;
     // Whole or not at all: the name appears by a rename.
-    const staging = path.join(this.#root, `.${name}.new`);
-    await rm(staging, { recursive: true, force: true });
-    await mkdir(path.join(staging, '_data'), { recursive: true, mode: 0o755 });
-    if (mounted) await writeFile(path.join(staging, 'options.json'), JSON.stringify(mounted));
-    await rename(staging, dir).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
-    });
+    const draft = path.join(this.#root, `.${name}.new`);
+    rmSync(draft, { recursive: true, force: true });
+    mkdirSync(draft, { mode: 0o701 });
+    mkdirSync(path.join(draft, '_data'), { mode: 0o755 });
+    if (mounted) writeFileSync(path.join(draft, 'options.json'), JSON.stringify(mounted));
+    renameSync(draft, dir);
   }
 
   async restore(volume: { name: string; options: Readonly<Record<string, string>> | null }): Promise<void> {
@@ -58,57 +69,45 @@ export class LocalVolumes implements VolumeDriver {
   }
 
   async remove({ name }: { name: string }): Promise<void> {
-    const dir = await this.#require(name);
-    if ((await this.#mountIds(name)).length > 0 && isMountPoint(path.join(dir, '_data'))) {
-      throw new HostError('Conflict', 'VOLUME_IN_USE', `remove ${name}: it is mounted`);
+    const dir = this.#require(name);
+    const data = path.join(dir, '_data');
+    if (isMountPoint(data)) {
+      if (this.#mountIds(name).length > 0)
+        throw new HostError('Conflict', 'VOLUME_IN_USE', `remove ${name}: it is mounted`);
+      await unmountAll(data);
     }
-    await unmountAll(path.join(dir, '_data'));
-    const doomed = path.join(this.#root, `.${name}.removed`);
-    await rm(doomed, { recursive: true, force: true });
-    await rename(dir, doomed);
-    await rm(doomed, { recursive: true, force: true });
-    await rm(path.join(this.#state, name), { recursive: true, force: true });
+    const doomed = path.join(this.#root, `.${randomUUID()}.removed`);
+    renameSync(dir, doomed);
+    rmSync(path.join(this.#state, name), { recursive: true, force: true });
+    this.#discard(doomed);
   }
 
   async mount({ name, mountId }: { name: string; mountId: string }): Promise<{ mountpoint: string }> {
-    const dir = await this.#require(name);
+    const dir = this.#require(name);
     const mountpoint = path.join(dir, '_data');
-    const options = await optionsOf(dir);
+    const options = optionsOf(dir);
     if (!options) return { mountpoint };
     if (!isMountPoint(mountpoint)) await mountOptions(mountpoint, options);
-    await mkdir(path.join(this.#state, name), { recursive: true });
-    await writeFile(path.join(this.#state, name, mountId), '');
+    mkdirSync(path.join(this.#state, name), { recursive: true });
+    writeFileSync(path.join(this.#state, name, mountId), '');
     return { mountpoint };
   }
 
   async unmount({ name, mountId }: { name: string; mountId: string }): Promise<void> {
     checkName(name);
-    await rm(path.join(this.#state, name, path.basename(mountId)), { force: true });
-    if ((await this.#mountIds(name)).length > 0) return;
+    rmSync(path.join(this.#state, name, path.basename(mountId)), { force: true });
+    if (this.#mountIds(name).length > 0) return;
     const dir = path.join(this.#root, name);
-    if (await optionsOf(dir)) await unmountAll(path.join(dir, '_data'));
+    if (optionsOf(dir)) await unmountAll(path.join(dir, '_data'));
   }
 
   async path({ name }: { name: string }): Promise<{ mountpoint: string }> {
-    return { mountpoint: path.join(await this.#require(name), '_data') };
+    return { mountpoint: path.join(this.#require(name), '_data') };
   }
 
   async get({ name }: { name: string }): Promise<VolumeView | undefined> {
     if (!VALID_NAME.test(name)) return undefined;
-    return this.#view(name);
-  }
-
-  async list(): Promise<readonly VolumeView[]> {
-    const names = (await readdir(this.#root)).filter((name) => VALID_NAME.test(name));
-    return names.map((name) => ({ name, mountpoint: path.join(this.#root, name, '_data') }));
-  }
-
-  async capabilities(): Promise<{ scope: 'local' }> {
-    return { scope: 'local' };
-  }
-
-  async #view(name: string): Promise<VolumeView | undefined> {
-    const found = await stat(path.join(this.#root, name)).catch(() => undefined);
+    const found = statSync(path.join(this.#root, name), { throwIfNoEntry: false });
     if (!found) return undefined;
     return {
       name,
@@ -117,15 +116,30 @@ export class LocalVolumes implements VolumeDriver {
     };
   }
 
-  async #require(name: string): Promise<string> {
+  async list(): Promise<readonly VolumeView[]> {
+    const names = readdirSync(this.#root).filter((name) => VALID_NAME.test(name));
+    return names.map((name) => ({ name, mountpoint: path.join(this.#root, name, '_data') }));
+  }
+
+  async capabilities(): Promise<{ scope: 'local' }> {
+    return { scope: 'local' };
+  }
+
+  #require(name: string): string {
     checkName(name);
     const dir = path.join(this.#root, name);
-    if (await exists(dir)) return dir;
+    if (existsSync(dir)) return dir;
     throw new HostError('NotFound', 'VOLUME_NOT_FOUND', `no such volume: ${name}`);
   }
 
-  #mountIds(name: string): Promise<readonly string[]> {
-    return readdir(path.join(this.#state, name)).catch(() => []);
+  #mountIds(name: string): readonly string[] {
+    const dir = path.join(this.#state, name);
+    return existsSync(dir) ? readdirSync(dir) : [];
+  }
+
+  /** In the background, however much it is; what is left at the end of the daemon goes at its next start. */
+  #discard(dir: string): void {
+    void rm(dir, { recursive: true, force: true }).catch(() => {});
   }
 }
 
@@ -139,14 +153,7 @@ function checkName(name: string): void {
   );
 }
 
-async function optionsOf(dir: string): Promise<MountOptions | undefined> {
-  const text = await readFile(path.join(dir, 'options.json'), 'utf8').catch(() => undefined);
-  return text === undefined ? undefined : (JSON.parse(text) as MountOptions);
-}
-
-function exists(at: string): Promise<boolean> {
-  return stat(at).then(
-    () => true,
-    () => false,
-  );
+function optionsOf(dir: string): MountOptions | undefined {
+  const file = path.join(dir, 'options.json');
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as MountOptions) : undefined;
 }
