@@ -26,6 +26,8 @@ export interface DriverHostOptions {
   /** Parent of the drivers' volatile directories. */
   readonly stateDir: string;
   readonly log: Logger;
+  /** Drivers that the operator does not want, as `POINT/NAME`, e.g. `volume/local`. */
+  readonly disabled?: readonly string[];
   /** Aborts when the daemon stops: no plugin is waited for after that. */
   readonly signal?: AbortSignal;
   /** Told of every finished call. */
@@ -87,10 +89,11 @@ export class DriverHost {
    * plugin that implements something else), DeadlineExceeded, Unknown (a bad answer to the activation).
    */
   async driver<T>(point: ExtensionPoint<T>, name: string, call?: { signal: AbortSignal }): Promise<T> {
+    if (this.#isDisabled(point, name)) throw disabled(point, name);
     const builtin = this.#builtins.get(driverId({ point, name }));
     if (builtin !== undefined) return (await builtin.ready()) as T;
     const signal = call?.signal ?? this.#signal;
-    const driver = await this.#plugins.driver(point, name, signal);
+    const driver = isOnTheWire(point) ? await this.#plugins.driver(point, name, signal) : undefined;
     if (driver === undefined) throw this.#unknown(point, name);
     return driver.proxy as T;
   }
@@ -100,10 +103,10 @@ export class DriverHost {
    * activated before `signal` aborted come with their error. Never rejects.
    */
   async everyDriver<T>(point: ExtensionPoint<T>, call: { signal: AbortSignal }): Promise<FoundDriver<T>[]> {
-    const builtins = this.#builtinNames(point).map((name) => this.#found<T>(name, this.driver(point, name)));
-    const others = this.#plugins
-      .names()
-      .filter((name) => !this.#builtins.has(driverId({ point, name })))
+    const wanted = this.#builtinNames(point).filter((name) => !this.#isDisabled(point, name));
+    const builtins = wanted.map((name) => this.#found<T>(name, this.driver(point, name)));
+    const others = (isOnTheWire(point) ? this.#plugins.names() : [])
+      .filter((name) => !this.#builtins.has(driverId({ point, name })) && !this.#isDisabled(point, name))
       .map((name) => this.#foundPlugin(point, name, call.signal));
     const found = await Promise.all([...builtins, ...others]);
     return found.filter((each) => each !== undefined);
@@ -111,7 +114,14 @@ export class DriverHost {
 
   /** What `gantry driver ls` shows. */
   list(): readonly DriverRow[] {
-    return [...[...this.#builtins.values()].map((builtin) => builtin.record.row()), ...this.#plugins.rows()];
+    const rows = [
+      ...[...this.#builtins.values()].map((builtin) => builtin.record.row()),
+      ...this.#plugins.rows(),
+    ];
+    return rows.map((row) => ({
+      ...row,
+      enabled: !this.#options.disabled?.includes(`${row.point}/${row.name}`),
+    }));
   }
 
   /** Makes a plugin's name known that stored objects use: while it is away it is Unavailable, not NotFound. */
@@ -145,7 +155,16 @@ export class DriverHost {
     }
   }
 
+  #isDisabled(point: ExtensionPoint<unknown>, name: string): boolean {
+    return this.#options.disabled?.includes(driverId({ point, name })) === true;
+  }
+
   async #startBuiltin(builtin: BuiltinDriver): Promise<void> {
+    const { point, name } = builtin.module;
+    if (this.#isDisabled(point, name)) {
+      builtin.skip('disabled by the operator');
+      return;
+    }
     const required = requiredBy(builtin.module, this.#options.builtins).map((module) =>
       this.#builtins.get(driverId(module)),
     );
@@ -188,6 +207,17 @@ function declare(
   const builtins = new Map(modules.map((module) => [driverId(module), new BuiltinDriver(module, around)]));
   if (builtins.size < modules.length) throw declaredTwice(modules);
   return builtins;
+}
+
+/** Plugins are never asked to serve a point that has no word of Docker's. */
+function isOnTheWire(point: ExtensionPoint<unknown>): boolean {
+  return point.implementsName !== undefined;
+}
+
+function disabled(point: ExtensionPoint<unknown>, name: string): HostError {
+  const message = `${point.word} driver "${name}" is disabled`;
+  const hint = `enable it with: gantry driver enable ${point.word}/${name}`;
+  return new HostError('FailedPrecondition', 'DRIVER_DISABLED', message, { hint });
 }
 
 function declaredTwice(modules: readonly DriverModule<unknown>[]): HostError {

@@ -46,6 +46,7 @@ export interface DriverRow {
   readonly reason: string;
   /** Unix time in milliseconds of the last change of `state`. */
   readonly since: number;
+  /** What the operator wants; `state` is what is. */
   readonly enabled: boolean;
   readonly lastCall?: LastCall;
   readonly lastError?: { readonly method: string; readonly at: number; readonly code: string; text: string };
@@ -59,7 +60,6 @@ export class DriverRecord {
   readonly name: string;
   readonly carrier: CarrierKind;
   address: string;
-  enabled = true;
   state: DriverState = 'declared';
   reason = 'not used yet';
   since: number = Date.now();
@@ -102,11 +102,11 @@ export class DriverRecord {
     return fresh;
   }
 
-  row(): DriverRow {
-    const { lastCall, lastError, point, name, carrier, address, state, reason, since, enabled } = this;
+  row(): Omit<DriverRow, 'enabled'> {
+    const { lastCall, lastError, point, name, carrier, address, state, reason, since } = this;
     const { calls, failures, methods } = this;
     return {
-      ...{ point, name, carrier, address, state, reason, since, enabled, calls, failures, methods },
+      ...{ point, name, carrier, address, state, reason, since, calls, failures, methods },
       ...(lastCall && { lastCall }),
       ...(lastError && { lastError }),
     };

@@ -73,7 +73,7 @@ export class Plugins {
   }
 
   /** Drivers of activated plugins, and plugins that have not said what they implement. */
-  rows(): readonly DriverRow[] {
+  rows(): readonly Omit<DriverRow, 'enabled'>[] {
     for (const name of this.names()) this.#look(name, true);
     for (const plugin of this.#plugins.values()) this.#driversOf(plugin);
     const drivers = [...this.#drivers.values()];

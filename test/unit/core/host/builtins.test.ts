@@ -152,6 +152,26 @@ t.test('keeps why a driver is not there', async (t) => {
   );
 });
 
+t.test('leaves alone what the operator does not want', async (t) => {
+  const builtins = [
+    module(volumePoint, 'local', () => Promise.reject(t.fail('started'))),
+    module(mountPoint, 'bind', () => mountDriver),
+  ];
+  const { host } = hostOf(t, builtins, { disabled: ['volume/local', 'volume/nfs'] });
+  await host.start();
+  t.match(host.list(), [
+    { name: 'local', enabled: false, state: 'skipped' },
+    { name: 'bind', enabled: true },
+  ]);
+  for (const name of ['local', 'nfs']) {
+    await t.rejects(host.driver(volumePoint, name), {
+      code: 'DRIVER_DISABLED',
+      message: `volume driver "${name}" is disabled`,
+    });
+  }
+  t.same(await host.everyDriver(volumePoint, { signal }), []);
+});
+
 t.test('an unknown driver: at once, with near names and what installs it', async (t) => {
   const { host } = hostOf(t, [module(volumePoint, 'local', () => volumeDriver())]);
   await host.start();

@@ -1,7 +1,18 @@
 /** Plugins outside the daemon: found, activated, called, lost and found again, over real sockets. */
+import { spawnSync } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import { createServer as createNetServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -196,6 +207,50 @@ t.test('finds plugins in Docker’s places, the first of a name only', async (t)
     { point: '', state: 'declared', reason: 'not used yet' },
   );
 });
+
+t.test('reaches plugins over TCP and TLS as their spec files say', async (t) => {
+  const at = place(t);
+  const [key, cert] = [join(at.dir, 'key.pem'), join(at.dir, 'cert.pem')];
+  const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'];
+  const made = spawnSync('openssl', [
+    ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '1'],
+    ...[...subject, '-keyout', key, '-out', cert],
+  ]);
+  if (made.status !== 0) return t.fail(`openssl: ${made.error ?? made.stderr}`);
+  const hosts = new Set<string | undefined>();
+  const answer: RequestListener = (request, response) => {
+    hosts.add(request.headers.host);
+    response.end(request.url === '/Plugin.Activate' ? '{"Implements":["VolumeDriver"]}' : '{"Volumes":[]}');
+  };
+  const plain = createServer(answer);
+  const secure = createSecureServer({ key: readFileSync(key), cert: readFileSync(cert) }, answer);
+  const [port, securePort] = await Promise.all([plain, secure].map((server) => listenOnLocalhost(t, server)));
+  mkdirSync(join(at.dir, 'etc'));
+  const spec = (name: string, text: string) => writeFileSync(join(at.dir, 'etc', name), text);
+  const json = (TLSConfig?: object) => JSON.stringify({ Addr: `https://localhost:${securePort}`, TLSConfig });
+  spec('tcp.spec', `tcp://localhost:${port}\n`);
+  spec('any.spec', `https://localhost:${securePort}`);
+  spec('named.json', json({ CAFile: cert }));
+  spec('lax.json', json({}));
+  spec('strict.json', json());
+  const host = await hostAt(t, at);
+  for (const name of ['tcp', 'any', 'named', 'lax']) {
+    const driver = await host.driver(volumePoint, name);
+    t.same(await driver.list({}, { signal }), [], name);
+  }
+  await t.rejects(host.driver(volumePoint, 'strict'), { code: 'DRIVER_UNAVAILABLE', message: /SELF_SIGNED/ });
+  t.same([...hosts].sort(), [`localhost:${port}`, `localhost:${securePort}`].sort());
+});
+
+async function listenOnLocalhost(t: Test, server: Server): Promise<number> {
+  await new Promise<void>((resolve) => server.listen(0, 'localhost', resolve));
+  t.teardown(() => {
+    server.closeAllConnections();
+    return new Promise((resolve) => server.close(resolve));
+  });
+  const address = server.address();
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
 
 t.test('activates once, at first use, and asks what lasts once', async (t) => {
   const at = place(t);
