@@ -1,6 +1,6 @@
 /** `gantry driver inspect NAME`. */
 import type { Run } from './command.ts';
-import { type DriverRow, lastCallText, lastErrorText, stateText } from './driver-row.ts';
+import { type DriverRow, inFlightText, lastCallText, lastErrorText, stateText } from './driver-row.ts';
 import { table } from './table.ts';
 
 interface Details extends DriverRow {
@@ -29,6 +29,7 @@ function describe(details: Details): string {
     ['state', stateText(details)],
     ['breaker', breaker ?? (carrier === 'in-process' ? 'none' : 'not used yet')],
     ['calls', `${calls}, ${failures} failed`],
+    ['not answered', inFlightText(details)],
     ['last call', lastCallText(details)],
     ['last error', lastErrorText(details)],
     ['capabilities', capabilities ? JSON.stringify(capabilities) : 'not known'],

@@ -10,6 +10,7 @@ export interface DriverRow {
   readonly reason: string;
   readonly since: string;
   readonly enabled: boolean;
+  readonly inFlight: readonly { readonly method: string; readonly at: string }[];
   readonly calls: number;
   readonly failures: number;
   readonly breaker?: string;
@@ -28,6 +29,10 @@ export function lastCallText({ lastCall }: DriverRow): string {
 
 export function lastErrorText({ lastError }: DriverRow): string {
   return lastError ? `${lastError.method} ${age(lastError.at)} ago: ${lastError.text}` : 'none';
+}
+
+export function inFlightText({ inFlight }: DriverRow): string {
+  return inFlight.map(({ method, at }) => `${method}, sent ${age(at)} ago`).join('; ') || 'none';
 }
 
 export function stateText({ state, since, reason }: DriverRow): string {

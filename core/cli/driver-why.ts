@@ -1,6 +1,6 @@
 /** `gantry driver why OBJECT`. */
 import type { Run } from './command.ts';
-import { type DriverRow, lastCallText, lastErrorText, stateText } from './driver-row.ts';
+import { type DriverRow, inFlightText, lastCallText, lastErrorText, stateText } from './driver-row.ts';
 
 interface Why {
   readonly object: string;
@@ -38,9 +38,10 @@ function describe({ title, state, drivers, waiting, mends }: Why): string {
 function driverLines({ point, name, for: purpose, driver }: Why['drivers'][number]): readonly string[] {
   const title = `  ${point}/${name} (${purpose}): ${driver ? stateText(driver) : 'nobody has seen such a driver'}`;
   if (!driver) return [title];
-  const { lastCall, lastError } = driver;
+  const { inFlight, lastCall, lastError } = driver;
   return [
     title,
+    ...(inFlight.length > 0 ? [`      not answered: ${inFlightText(driver)}`] : []),
     ...(lastCall ? [`      last call: ${lastCallText(driver)}`] : []),
     ...(lastError ? [`      last error: ${lastErrorText(driver)}`] : []),
   ];

@@ -64,9 +64,8 @@ function waitingFor({ store, locks, replay }: WhyParts, { object }: Subject): re
       }),
     );
   const keys = held ? [{ kind: 'key' as const, what: `key ${object} is held: its next writer waits` }] : [];
-  const unwanted = replay.pending().includes(object) && !held ? store.effectsOf(object) : [];
-  const effects = unwanted
-    .filter((effect) => replay.isLeftOver(effect))
+  const effects = (held ? [] : store.effectsOf(object))
+    .filter((effect) => replay.isLeftOver(effect) && !store.isUndone(effect))
     .map(({ key }): Waiting => ({ kind: 'effect', what: `effect ${key} is left over`, ...because }));
   return [...operations, ...keys, ...effects];
 }

@@ -3,6 +3,7 @@
  * the operator wants it (a field apart), and what its calls did.
  */
 import { type HostError, messageChain } from '@gantry/plugin-sdk/errors.ts';
+import type { BreakerState } from './breaker.ts';
 
 export type DriverState =
   | 'declared'
@@ -50,6 +51,10 @@ export interface DriverRow {
   readonly enabled: boolean;
   readonly lastCall?: LastCall;
   readonly lastError?: { readonly method: string; readonly at: number; readonly code: string; text: string };
+  /** Absent for built-in drivers, which have none. */
+  readonly breaker?: BreakerState;
+  /** Calls that the driver has not answered yet, with the Unix time in milliseconds of their sending. */
+  readonly inFlight: readonly { readonly method: string; readonly at: number }[];
   readonly calls: number;
   readonly failures: number;
   readonly methods: ReadonlyMap<string, MethodCounts>;
@@ -67,7 +72,9 @@ export class DriverRecord {
   failures = 0;
   lastCall: LastCall | undefined;
   lastError: DriverRow['lastError'];
+  breaker: BreakerState | undefined;
   readonly methods: Map<string, MethodCounts> = new Map();
+  readonly #inFlight: Map<object, { method: string; at: number }> = new Map();
 
   constructor(point: string, name: string, carrier: CarrierKind, address = '') {
     this.point = point;
@@ -80,6 +87,15 @@ export class DriverRecord {
     if (this.state !== state) this.since = Date.now();
     this.state = state;
     this.reason = reason;
+  }
+
+  /** `call` stands for one sending of it, until `left`. */
+  sent(call: { readonly method: string }): void {
+    this.#inFlight.set(call, { method: call.method, at: Date.now() });
+  }
+
+  left(call: object): void {
+    this.#inFlight.delete(call);
   }
 
   ended(method: string, ms: number): void {
@@ -104,9 +120,11 @@ export class DriverRecord {
 
   row(): Omit<DriverRow, 'enabled'> {
     const { lastCall, lastError, point, name, carrier, address, state, reason, since } = this;
-    const { calls, failures, methods } = this;
+    const { calls, failures, methods, breaker } = this;
     return {
+      inFlight: [...this.#inFlight.values()],
       ...{ point, name, carrier, address, state, reason, since, calls, failures, methods },
+      ...(breaker && { breaker }),
       ...(lastCall && { lastCall }),
       ...(lastError && { lastError }),
     };

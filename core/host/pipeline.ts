@@ -97,10 +97,18 @@ function metrics(record: DriverRecord): Stage {
 }
 
 function remember(record: DriverRecord): Stage {
-  return timed((method, ms, error) => {
+  const stage = timed((method, ms, error, call) => {
+    record.left(call);
     if (error === undefined || hasLeft(error)) record.ended(method, ms);
     else record.failed(method, ms, error);
   });
+  return (next) => {
+    const send = stage(next);
+    return (call) => {
+      record.sent(call);
+      return send(call);
+    };
+  };
 }
 
 /** A caller that left is no fault of the driver. */
@@ -108,16 +116,18 @@ function hasLeft(error: HostError): boolean {
   return error.kind === 'Canceled';
 }
 
-function timed(ended: (method: string, ms: number, error?: HostError) => void): Stage {
+type Ended = (method: string, ms: number, error: HostError | undefined, call: Call) => void;
+
+function timed(ended: Ended): Stage {
   return (next) => (call) => {
     const from = performance.now();
     return next(call).then(
       (answer) => {
-        ended(call.method, performance.now() - from);
+        ended(call.method, performance.now() - from, undefined, call);
         return answer;
       },
       (error: unknown) => {
-        ended(call.method, performance.now() - from, asHostError(error));
+        ended(call.method, performance.now() - from, asHostError(error), call);
         throw error;
       },
     );

@@ -44,6 +44,7 @@ export class PluginDriver {
       retry: this.#retry,
     });
     this.proxy = proxyOf(point, (method) => this.#translations.has(method), send);
+    this.record.breaker = 'closed';
     this.record.enter('ready', 'activated');
   }
 
@@ -98,6 +99,7 @@ export class PluginDriver {
   };
 
   #observe(state: BreakerState, opened: number, error?: HostError): void {
+    this.record.breaker = state;
     if (this.#plugin.identity === undefined) this.record.enter('stopped', this.#plugin.record.reason);
     else if (state === 'open' && error !== undefined) {
       this.record.enter(opened > 1 ? 'crash-loop' : 'degraded', messageChain(error));

@@ -132,6 +132,11 @@ export class Store {
     return [...this.#held.values()];
   }
 
+  /** Whether a held effect is undone already, and waits for the file system to be written out. */
+  isUndone(held: HeldEffect): boolean {
+    return this.#undone.has(held);
+  }
+
   openOperations(): readonly OpenOperation[] {
     return [...this.#open.values()];
   }

@@ -10,6 +10,7 @@ const DELAY_MS = 3_000;
 export class UndoneEffects {
   readonly #sync: () => Promise<void>;
   readonly #strike: (held: readonly HeldEffect[]) => Promise<void>;
+  readonly #all = new Set<HeldEffect>();
   #waiting: HeldEffect[] = [];
   #timer: NodeJS.Timeout | undefined;
 
@@ -20,7 +21,13 @@ export class UndoneEffects {
 
   add(undone: readonly HeldEffect[]): void {
     this.#waiting.push(...undone);
+    for (const held of undone) this.#all.add(held);
     this.#timer ??= setTimeout(() => void this.settle().catch(() => {}), DELAY_MS).unref();
+  }
+
+  /** Whether the effect is undone and on the books for that reason alone. */
+  has(held: HeldEffect): boolean {
+    return this.#all.has(held);
   }
 
   /** Writes out now and strikes what waited. */
@@ -33,6 +40,7 @@ export class UndoneEffects {
     try {
       await this.#sync();
       await this.#strike(undone);
+      for (const held of undone) this.#all.delete(held);
     } catch (error) {
       this.add(undone);
       throw error;

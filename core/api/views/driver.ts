@@ -2,10 +2,11 @@
 import type { DriverRow } from '../../host/driver-record.ts';
 
 export function driverView(row: DriverRow): object {
-  const { methods, since, lastCall, lastError, ...rest } = row;
+  const { methods, since, inFlight, lastCall, lastError, ...rest } = row;
   return {
     ...rest,
     since: time(since),
+    inFlight: inFlight.map(({ method, at }) => ({ method, at: time(at) })),
     ...(lastCall && { lastCall: { ...lastCall, at: time(lastCall.at) } }),
     ...(lastError && { lastError: { ...lastError, at: time(lastError.at) } }),
   };

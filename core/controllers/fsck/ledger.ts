@@ -20,13 +20,18 @@ export const openOperations: Check = async (scene) =>
 export const unwantedEffects: Check = async (scene) =>
   scene.store
     .allEffects()
-    .filter((held) => !isBusy(scene, held.owner) && scene.replay.isLeftOver(held))
+    .filter((held) => !isBusy(scene, held.owner) && isUnwanted(scene, held))
     .map((held) => ({
       kind: 'effect-unwanted',
       subject: held.key,
       what: `effect ${held.key} is on the books, but ${reasonAgainst(scene, held)}${waits(scene, held.owner)}`,
       ...settling(scene, held.owner, 'undoes it'),
     }));
+
+/** What is undone and only waits to be struck is no left-over. */
+function isUnwanted({ replay, store }: Scene, held: HeldEffect): boolean {
+  return replay.isLeftOver(held) && !store.isUndone(held);
+}
 
 function reasonAgainst(scene: Scene, held: HeldEffect): string {
   if (held.boot !== undefined && held.boot !== scene.store.boot) return 'it went with an earlier boot';
@@ -56,7 +61,7 @@ function removesVolume(scene: Scene, object: ObjectName): boolean {
   const operations = store.openOperations().filter((open) => open.object === object);
   const undone = operations.flatMap(({ makes, forward }) => (forward ? [] : makes));
   const released = operations.flatMap(({ releases }) => releases).map((key) => store.effect(key));
-  const unwanted = store.effectsOf(object).filter((held) => scene.replay.isLeftOver(held));
+  const unwanted = store.effectsOf(object).filter((held) => isUnwanted(scene, held));
   return [...undone, ...released, ...unwanted].some((effect) => effect?.kind === 'volume');
 }
 

@@ -2,6 +2,9 @@
 import type { DriverRow } from '../../host/driver-record.ts';
 import type { Needed, Waiting } from '../why.ts';
 
+/** A call that is older is worth a word. */
+const SLOW_MS = 1_000;
+
 export function mendsOf(
   object: string,
   drivers: readonly Needed[],
@@ -17,7 +20,11 @@ function mendOfDriver(point: string, name: string, row: DriverRow | undefined): 
     return `Install ${driver}: "gantry driver install ${name}", or start a plugin of that name.`;
   }
   if (!row.enabled) return `Enable ${driver}.`;
-  const { state, reason, address, carrier } = row;
+  const { state, reason, address, carrier, inFlight } = row;
+  const slow = inFlight.find(({ at }) => Date.now() - at > SLOW_MS);
+  if (slow !== undefined && carrier !== 'in-process') {
+    return `Restart the plugin "${name}" if it hangs: it has not answered ${slow.method} yet.`;
+  }
   if (state === 'ready' || (state === 'declared' && address !== '')) return undefined;
   if (carrier === 'in-process') return `Make ${driver} able to start (${reason}), then restart gantryd.`;
   const at = address === '' ? '' : ` at ${address}`;
