@@ -71,7 +71,7 @@ export class LocalVolumes implements VolumeDriver {
   async remove({ name }: { name: string }): Promise<void> {
     const dir = this.#require(name);
     const data = path.join(dir, '_data');
-    if (isMountPoint(data)) {
+    if (optionsOf(dir) && isMountPoint(data)) {
       if (this.#mountIds(name).length > 0)
         throw new HostError('Conflict', 'VOLUME_IN_USE', `remove ${name}: it is mounted`);
       await unmountAll(data);
