@@ -10,6 +10,7 @@ import type { LockKey, Locks } from '../store/locks.ts';
 import type { VolumeRecord } from '../store/record-types.ts';
 import type { Store } from '../store/store.ts';
 import type { Drivers } from './drivers.ts';
+import { changedNothing, saysAbsent } from './volume-answers.ts';
 import { listVolumes, type VolumeListing } from './volume-list.ts';
 import { sizeOf } from './volume-size.ts';
 import { containersUsing } from './volume-use.ts';
@@ -150,7 +151,7 @@ export class Volumes {
     try {
       await op.release(key, signal);
     } catch (error) {
-      if (!isKind(error, 'Unavailable', 'DeadlineExceeded', 'Canceled')) await op.abandon();
+      if (changedNothing(error)) await op.abandon();
       throw new HostError('Unknown', 'VOLUME_REMOVE_FAILED', `remove ${name}`, { cause: error });
     }
     await op.commit(forward);
@@ -200,7 +201,7 @@ export class Volumes {
     try {
       await op.make(made, signal);
     } catch (error) {
-      if (!isKind(error, 'Unavailable', 'DeadlineExceeded', 'Canceled')) await op.abandon();
+      if (changedNothing(error)) await op.abandon();
       throw new HostError('Unknown', 'VOLUME_CREATE_FAILED', `create ${name}`, { cause: error });
     }
     const scoped = { ...record, scope: await scopeOf(driver, signal) };
@@ -245,7 +246,7 @@ async function getOrAbsent(driver: VolumeDriver, name: string, signal: AbortSign
   try {
     return await driver.get({ name }, { signal });
   } catch (error) {
-    if (isKind(error, 'Unknown', 'NotFound', 'NotImplemented')) return undefined;
+    if (saysAbsent(error)) return undefined;
     throw new HostError('Unavailable', 'DRIVER_UNAVAILABLE', `create ${name}`, { cause: error });
   }
 }

@@ -2,6 +2,7 @@
 import { volumePoint } from '@gantry/plugin-sdk/contracts/volume.ts';
 import { isKind } from '@gantry/plugin-sdk/errors.ts';
 import type { Drivers } from '../controllers/drivers.ts';
+import { saysAbsent } from '../controllers/volume-answers.ts';
 import type { EffectHandler } from '../store/effect.ts';
 
 export function volumeEffects(drivers: Drivers): EffectHandler<'volume'> {
@@ -16,7 +17,7 @@ export function volumeEffects(drivers: Drivers): EffectHandler<'volume'> {
         const found = await (await drivers.driver(volumePoint, driver)).get({ name }, { signal });
         return found ? 'present' : 'absent';
       } catch (error) {
-        if (isKind(error, 'Unknown', 'NotFound')) return 'absent';
+        if (saysAbsent(error)) return 'absent';
         throw error;
       }
     },
