@@ -52,7 +52,7 @@ export class Operation implements AsyncDisposable {
     this.#made.push(held);
     this.#store.failpoints.pass(`before effect: ${effect.key}`);
     const learned = await handler.make(effect.args, signal).catch((error: unknown) => {
-      if (madeNothing(error)) this.#made.pop();
+      if (madeNothing(error)) this.#made.splice(this.#made.indexOf(held), 1);
       throw error;
     });
     this.#store.failpoints.pass(`after effect: ${effect.key}`);
@@ -78,7 +78,7 @@ export class Operation implements AsyncDisposable {
   /** Undoes one held effect; it is struck from the ledger by `commit`, and stays on it when the undoing fails. */
   async release(key: string, signal: AbortSignal): Promise<void> {
     const held = this.#store.effect(key) ?? this.#made.find((made) => made.key === key);
-    if (!held) return;
+    if (!held || this.#released.includes(key)) return;
     this.#store.failpoints.pass(`before release: ${key}`);
     const state = await this.#handler(held.kind).undo(held.args, signal, held.learned);
     this.#store.failpoints.pass(`after release: ${key}`);
@@ -149,6 +149,12 @@ export class Operation implements AsyncDisposable {
 
 /** What a driver refuses in so many words, or was never asked, needs no undoing: Docker sends no `Unmount` then. */
 function madeNothing(error: unknown): boolean {
-  const refusals = ['DRIVER_ERROR', 'DRIVER_UNAVAILABLE', 'DRIVER_NOT_FOUND', 'DRIVER_CRASH_LOOP', 'DRIVER_BUSY'];
+  const refusals = [
+    'DRIVER_ERROR',
+    'DRIVER_UNAVAILABLE',
+    'DRIVER_NOT_FOUND',
+    'DRIVER_CRASH_LOOP',
+    'DRIVER_BUSY',
+  ];
   return isHostError(error) && refusals.includes(error.code);
 }
