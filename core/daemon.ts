@@ -16,7 +16,7 @@ import { routeTable } from './api/routes/table.ts';
 import { ApiServer } from './api/server.ts';
 import { NEWEST_API } from './api/version.ts';
 import { builtinDrivers } from './builtins.ts';
-import { bootId, failpointPlan, replayDisabled } from './config/load.ts';
+import { bootId, failpointPlan, replayDisabled, syncDisabled } from './config/load.ts';
 import type { DaemonOptions } from './config/options.ts';
 import { Attachments } from './controllers/container/attachments.ts';
 import { Containers } from './controllers/container/containers.ts';
@@ -61,11 +61,12 @@ export async function startDaemon(options: DaemonOptions, log: Logger): Promise<
   });
   await host.start();
   const engine = await buildEngine(options, host, log, stopping.signal);
+  engine.store.failpoints.arm('recovery');
   if (!replayDisabled()) await recover(engine, host, stopping.signal);
 
   const api = new ApiServer({ rows: routeTable(engine), headers: apiHeaders(), log });
   await listenAll(api, options);
-  engine.store.failpoints.arm();
+  engine.store.failpoints.arm('api');
   if (options.pidfile) await writeFile(options.pidfile, String(process.pid));
   return {
     engine,
@@ -100,7 +101,7 @@ async function buildEngine(
     },
     collectImages: (signal) => images.collect(signal),
   });
-  const store = new Store(new Database(path.join(dataRoot, 'store')), handlers, {
+  const store = new Store(new Database(path.join(dataRoot, 'store'), { unsafe: syncDisabled() }), handlers, {
     failpoints: new Failpoints(failpointPlan()),
     boot: bootId(),
     syncMetadata: () => syncMetadata(dataRoot),

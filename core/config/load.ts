@@ -2,12 +2,25 @@
 import { readFileSync } from 'node:fs';
 import type { FailpointPlan } from '../store/failpoints.ts';
 
-/** `GANTRY_FAILPOINT=K` dies at the K-th point, `GANTRY_FAILPOINT_TRACE=FILE` notes each; see test/crash. */
+/**
+ * For test/crash: `GANTRY_FAILPOINT=K` dies at the K-th point, counted from the recovery on with
+ * `GANTRY_FAILPOINT_FROM=recovery`; `GANTRY_FAILPOINT_TRACE=FILE` notes each; `GANTRY_FAILPOINT_ORDER=FILE` takes a new K.
+ */
 export function failpointPlan(): FailpointPlan | undefined {
-  const dieAt = process.env.GANTRY_FAILPOINT;
-  const traceFile = process.env.GANTRY_FAILPOINT_TRACE;
-  if (!dieAt && !traceFile) return undefined;
-  return { ...(dieAt && { dieAt: Number(dieAt) }), ...(traceFile && { traceFile }) };
+  const { GANTRY_FAILPOINT, GANTRY_FAILPOINT_FROM, GANTRY_FAILPOINT_TRACE, GANTRY_FAILPOINT_ORDER } =
+    process.env;
+  if (!GANTRY_FAILPOINT && !GANTRY_FAILPOINT_TRACE && !GANTRY_FAILPOINT_ORDER) return undefined;
+  return {
+    fromStart: GANTRY_FAILPOINT_FROM === 'recovery',
+    ...(GANTRY_FAILPOINT && { dieAt: Number(GANTRY_FAILPOINT) }),
+    ...(GANTRY_FAILPOINT_TRACE && { traceFile: GANTRY_FAILPOINT_TRACE }),
+    ...(GANTRY_FAILPOINT_ORDER && { orderFile: GANTRY_FAILPOINT_ORDER }),
+  };
+}
+
+/** Durability switched off, so that a power-cut test can show that it would notice. */
+export function syncDisabled(): boolean {
+  return process.env.GANTRY_UNSAFE_NO_SYNC === '1';
 }
 
 /** Descriptors handed over by a service manager, from 3 on. Source: sd_listen_fds(3). */

@@ -85,6 +85,11 @@ export class Operation implements AsyncDisposable {
     this.#undone(held, state);
   }
 
+  /** Strikes a held effect with nothing undone: whoever made it says that it is not there. */
+  forget(key: string): void {
+    this.#released.push(key);
+  }
+
   /**
    * The durable result: the records as they now are, the effects that stay, the ones that are gone. `keep: false` when
    * the records themselves say what was made, as images do.
@@ -120,6 +125,7 @@ export class Operation implements AsyncDisposable {
     for (const made of this.#made.toReversed()) {
       if (this.#released.includes(made.key)) continue;
       try {
+        this.#store.failpoints.pass(`before undo: ${made.key}`);
         const undo = this.#handler(made.kind).undo;
         this.#undone(made, await undo(made.args, AbortSignal.timeout(UNDO_TIMEOUT_MS), made.learned));
       } catch (error) {

@@ -156,6 +156,7 @@ export class Store {
   async #write(name: string, write: Write): Promise<void> {
     this.failpoints.pass(`before write: ${name}`);
     this.#db.transaction(() => this.#persist(write));
+    this.failpoints.pass(`before sync: ${name}`);
     await this.#db.durable();
     this.#apply(write);
     this.failpoints.pass(`after write: ${name}`);
