@@ -12,7 +12,9 @@ const agent = new http.Agent({ keepAlive: true, maxSockets: clients });
 function call(method: string, path: string, body?: object): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const text = body && JSON.stringify(body);
-  const headers = text ? { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(text) } : {};
+  const headers = text
+    ? { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(text) }
+    : {};
   const request = http.request({ socketPath, agent, method, path: `/v1.41${path}`, headers }, (response) => {
     let answer = '';
     response.on('data', (chunk) => (answer += chunk));

@@ -41,11 +41,17 @@ async function compare(
 ): Promise<void> {
   if (!wants(name)) return;
   const [gantry, peer] = engines;
-  const taken = await alternate(rounds, () => work(gantry), () => work(peer));
+  const taken = await alternate(
+    rounds,
+    () => work(gantry),
+    () => work(peer),
+  );
   const verdict = judge({ name, limit, unit, ...taken });
   verdicts.push(verdict);
   const sides = `${median(taken.gantry).toFixed(2)} / ${median(taken.docker).toFixed(2)} ${unit}`;
-  console.log(`${verdict.met ? 'met   ' : 'MISSED'} ${name}: ${verdict.ratio.toFixed(3)} (limit ${limit}), ${sides}`);
+  console.log(
+    `${verdict.met ? 'met   ' : 'MISSED'} ${name}: ${verdict.ratio.toFixed(3)} (limit ${limit}), ${sides}`,
+  );
 }
 
 async function runOnce(engine: EngineUnderTest, ...args: string[]): Promise<number> {
@@ -54,28 +60,58 @@ async function runOnce(engine: EngineUnderTest, ...args: string[]): Promise<numb
 
 /** What `docker run --rm` must have taken along, and the filter that must have been in force. */
 async function checkAfterRuns(engine: EngineUnderTest, engineRoot: string): Promise<void> {
-  const { stdout } = await docker(engine, 'run', '--rm', '--network', 'none', 'busybox', 'grep', 'Seccomp:', '/proc/self/status');
+  const { stdout } = await docker(
+    engine,
+    'run',
+    '--rm',
+    '--network',
+    'none',
+    'busybox',
+    'grep',
+    'Seccomp:',
+    '/proc/self/status',
+  );
   if (!/Seccomp:\s*2/.test(stdout)) throw new Error(`${engine.name}: no seccomp filter in force: ${stdout}`);
   const { stdout: left } = await docker(engine, 'ps', '-aq');
   if (left.trim() !== '') throw new Error(`${engine.name}: containers left: ${left}`);
   if (engine.name !== 'gantry') return;
   const pid = engine.pids()[0];
-  const mounts = readFileSync(`/proc/${pid}/mountinfo`, 'utf8').split('\n').filter((line) => line.includes(`${engineRoot}/exec`));
+  const mounts = readFileSync(`/proc/${pid}/mountinfo`, 'utf8')
+    .split('\n')
+    .filter((line) => line.includes(`${engineRoot}/exec`));
   if (mounts.length > 0) throw new Error(`gantry: mounts left:\n${mounts.join('\n')}`);
-  const dirs = [path.join(engineRoot, 'data/containers'), path.join(engineRoot, 'exec/containers'), '/sys/fs/cgroup/memory/gantry', '/sys/fs/cgroup/gantry'];
-  const files = dirs.filter(existsSync).flatMap((dir) => readdirSync(dir, { withFileTypes: true }).filter((one) => one.isDirectory() && /^[0-9a-f]{64}$/.test(one.name)).map((one) => path.join(dir, one.name)));
+  const dirs = [
+    path.join(engineRoot, 'data/containers'),
+    path.join(engineRoot, 'exec/containers'),
+    '/sys/fs/cgroup/memory/gantry',
+    '/sys/fs/cgroup/gantry',
+  ];
+  const files = dirs.filter(existsSync).flatMap((dir) =>
+    readdirSync(dir, { withFileTypes: true })
+      .filter((one) => one.isDirectory() && /^[0-9a-f]{64}$/.test(one.name))
+      .map((one) => path.join(dir, one.name)),
+  );
   if (files.length > 0) throw new Error(`gantry: left behind: ${files.join(', ')}`);
-  notes.push('After the runs nothing of a container was left (record, mount, cgroup, files), and `Seccomp: 2` was in force in both engines.');
+  notes.push(
+    'After the runs nothing of a container was left (record, mount, cgroup, files), and `Seccomp: 2` was in force in both engines.',
+  );
 }
 
 async function startPlugin(engine: EngineUnderTest): Promise<void> {
   const socket = path.join(engine.pluginDir, 'bench.sock');
-  const child = spawn(NODE, [path.resolve(import.meta.dirname, 'volume-plugin.ts'), socket], { stdio: 'ignore' });
+  const child = spawn(NODE, [path.resolve(import.meta.dirname, 'volume-plugin.ts'), socket], {
+    stdio: 'ignore',
+  });
   closers.push(async () => child.kill());
   while (!existsSync(socket)) await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
-async function volumePairs(engine: EngineUnderTest, driver: string, clients: number, pairs: number): Promise<number> {
+async function volumePairs(
+  engine: EngineUnderTest,
+  driver: string,
+  clients: number,
+  pairs: number,
+): Promise<number> {
   const client = path.resolve(import.meta.dirname, 'client.ts');
   const { stdout } = await exec(NODE, [client, engine.socket, driver, String(clients), String(pairs)]);
   return Number(stdout);
@@ -83,12 +119,14 @@ async function volumePairs(engine: EngineUnderTest, driver: string, clients: num
 
 /** Proportional set size of the processes, in MiB: shared pages are counted once. */
 function memoryMiB(pids: readonly number[]): number {
-  const pss = (pid: number) => Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1] ?? 0);
+  const pss = (pid: number) =>
+    Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1] ?? 0);
   return pids.reduce((sum, pid) => sum + pss(pid), 0) / 1024;
 }
 
 async function main(): Promise<void> {
-  if (!dockerIsInstalled()) throw new Error('bench: no Docker Engine to compare with: apt-get install docker.io');
+  if (!dockerIsInstalled())
+    throw new Error('bench: no Docker Engine to compare with: apt-get install docker.io');
   const gantryRoot = path.join(root, 'gantry');
   const dockerRoot = path.join(root, 'docker');
   for (const dir of [gantryRoot, dockerRoot]) spawnSync('mkdir', ['-p', dir]);
@@ -105,23 +143,40 @@ async function main(): Promise<void> {
   await compare('docker run --rm --network none, runc', { limit: 0.4 }, both, (engine) =>
     engine === gantry ? runOnce(engine, '--runtime', 'runc') : runOnce(engine),
   );
-  for (const [engine, engineRoot] of [[gantry, gantryRoot], [peer, dockerRoot]] as const) await checkAfterRuns(engine, engineRoot);
+  for (const [engine, engineRoot] of [
+    [gantry, gantryRoot],
+    [peer, dockerRoot],
+  ] as const)
+    await checkAfterRuns(engine, engineRoot);
 
   for (const engine of both) await startPlugin(engine);
-  await compare('plugin volume create + rm, 32 clients', { limit: 0.6 }, both, (e) => volumePairs(e, 'bench', 32, 30));
-  await compare('plugin volume create + rm, 1 client', { limit: 0.9 }, both, (e) => volumePairs(e, 'bench', 1, 150));
+  await compare('plugin volume create + rm, 32 clients', { limit: 0.6 }, both, (e) =>
+    volumePairs(e, 'bench', 32, 30),
+  );
+  await compare('plugin volume create + rm, 1 client', { limit: 0.9 }, both, (e) =>
+    volumePairs(e, 'bench', 1, 150),
+  );
   await compare('local volume create + rm', { limit: 0.6 }, both, (e) => volumePairs(e, 'local', 1, 150));
 
   if (wants('memory')) {
     for (const engine of both) for (let run = 0; run < 100; run += 1) await runOnce(engine);
   }
-  await compare('memory after 100 runs', { limit: 0.8, unit: 'MiB', rounds: 5 }, both, async (e) => memoryMiB(e.pids()));
+  await compare('memory after 100 runs', { limit: 0.8, unit: 'MiB', rounds: 5 }, both, async (e) =>
+    memoryMiB(e.pids()),
+  );
 
   if (wants('ls') || wants('ps') || wants('ready')) await fill(both);
-  await compare('volume ls, 1,000 volumes', { limit: 1 }, both, (e) => timed(() => docker(e, 'volume', 'ls', '-q')));
+  await compare('volume ls, 1,000 volumes', { limit: 1 }, both, (e) =>
+    timed(() => docker(e, 'volume', 'ls', '-q')),
+  );
   await compare('ps -a, 200 containers', { limit: 1 }, both, (e) => timed(() => docker(e, 'ps', '-aq')));
   if (wants('ready')) await prepareReady(both);
-  await compare('ready, 100 containers (20 running), 1,000 volumes', { limit: 0.5, rounds: 7 }, both, restartTime);
+  await compare(
+    'ready, 100 containers (20 running), 1,000 volumes',
+    { limit: 0.5, rounds: 7 },
+    both,
+    restartTime,
+  );
   if (wants('own start')) await ownStart();
 }
 
@@ -129,17 +184,37 @@ async function fill(both: readonly EngineUnderTest[]): Promise<void> {
   for (const engine of both) {
     for (let at = 0; at < 1000; at += 100) {
       const names = Array.from({ length: 100 }, (_, index) => `full-${at + index}`);
-      await Promise.all(names.slice(0, 100).map((name) => docker(engine, 'volume', 'create', name)).slice(0, 100));
+      await Promise.all(
+        names
+          .slice(0, 100)
+          .map((name) => docker(engine, 'volume', 'create', name))
+          .slice(0, 100),
+      );
     }
     for (let at = 0; at < 200; at += 10) {
-      await Promise.all(Array.from({ length: 10 }, (_, index) => docker(engine, 'create', '--network', 'none', '--name', `full-${at + index}`, 'busybox', 'sleep', '100000')));
+      await Promise.all(
+        Array.from({ length: 10 }, (_, index) =>
+          docker(
+            engine,
+            'create',
+            '--network',
+            'none',
+            '--name',
+            `full-${at + index}`,
+            'busybox',
+            'sleep',
+            '100000',
+          ),
+        ),
+      );
     }
   }
 }
 
 async function prepareReady(both: readonly EngineUnderTest[]): Promise<void> {
   for (const engine of both) {
-    const names = (from: number, to: number) => Array.from({ length: to - from }, (_, index) => `full-${from + index}`);
+    const names = (from: number, to: number) =>
+      Array.from({ length: to - from }, (_, index) => `full-${from + index}`);
     await docker(engine, 'rm', ...names(100, 200));
     await docker(engine, 'start', ...names(0, 20));
   }
@@ -152,7 +227,8 @@ async function prepareReady(both: readonly EngineUnderTest[]): Promise<void> {
 async function restartTime(engine: EngineUnderTest): Promise<number> {
   await engine.stop();
   const took = await timed(() => engine.start());
-  if (engine.name === 'docker') await docker(engine, 'start', ...Array.from({ length: 20 }, (_, index) => `full-${index}`));
+  if (engine.name === 'docker')
+    await docker(engine, 'start', ...Array.from({ length: 20 }, (_, index) => `full-${index}`));
   return took;
 }
 
@@ -167,7 +243,8 @@ async function ownStart(): Promise<void> {
   }
   const version: number[] = [];
   const gantryCommand = path.resolve(import.meta.dirname, '../../core/bin/gantry');
-  for (let round = 0; round < 15; round += 1) version.push(await timed(() => exec(gantryCommand, ['--version'])));
+  for (let round = 0; round < 15; round += 1)
+    version.push(await timed(() => exec(gantryCommand, ['--version'])));
   for (const [name, values, limit] of [
     ['gantryd ready, empty', empty, 250],
     ['gantry --version', version, 60],
@@ -181,10 +258,14 @@ async function ownStart(): Promise<void> {
 
 try {
   await main();
-  if (flags.write) writeFileSync(path.resolve(import.meta.dirname, '../../docs/performance.md'), report(verdicts, notes));
+  if (flags.write)
+    writeFileSync(path.resolve(import.meta.dirname, '../../docs/performance.md'), report(verdicts, notes));
 } finally {
   for (const close of closers.reverse()) await close().catch((error: unknown) => console.error(error));
-  spawnSync('sh', ['-c', `grep ' ${root}' /proc/self/mountinfo | awk '{print $5}' | sort -r | xargs -r -n1 umount -l`]);
+  spawnSync('sh', [
+    '-c',
+    `grep ' ${root}' /proc/self/mountinfo | awk '{print $5}' | sort -r | xargs -r -n1 umount -l`,
+  ]);
   rmSync(root, { recursive: true, force: true });
 }
 const missed = verdicts.filter(({ met }) => !met);

@@ -45,11 +45,31 @@ class DockerEngine implements EngineUnderTest {
     // The plugin directory is a fixed path of dockerd, so its own is put there, in its namespace alone.
     const script = `mkdir -p /run/docker/plugins && mount -t tmpfs tmpfs /run/docker && mkdir /run/docker/plugins &&
       mount --bind "$1" /run/docker/plugins && ip link set lo up && shift && exec "$@" >>"$0" 2>&1`;
-    const dockerd = ['dockerd', '--data-root', at('data'), '--exec-root', at('exec'), '--pidfile', at('docker.pid')];
+    const dockerd = [
+      'dockerd',
+      '--data-root',
+      at('data'),
+      '--exec-root',
+      at('exec'),
+      '--pidfile',
+      at('docker.pid'),
+    ];
     const flags = ['-H', `unix://${this.socket}`, '--iptables=false', '--bridge=none'];
     this.#child = spawn(
       'unshare',
-      ['-m', '-n', '--propagation', 'private', 'sh', '-c', script, at('log'), this.pluginDir, ...dockerd, ...flags],
+      [
+        '-m',
+        '-n',
+        '--propagation',
+        'private',
+        'sh',
+        '-c',
+        script,
+        at('log'),
+        this.pluginDir,
+        ...dockerd,
+        ...flags,
+      ],
       { stdio: 'ignore' },
     );
     await untilAnswers(this.socket, 60_000);

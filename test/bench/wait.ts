@@ -16,7 +16,8 @@ export function ping(socketPath: string): Promise<boolean> {
 export async function untilAnswers(socketPath: string, limitMs: number): Promise<number> {
   const begun = performance.now();
   while (!(await ping(socketPath))) {
-    if (performance.now() - begun > limitMs) throw new Error(`no answer on ${socketPath} after ${limitMs} ms`);
+    if (performance.now() - begun > limitMs)
+      throw new Error(`no answer on ${socketPath} after ${limitMs} ms`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
   return performance.now() - begun;

@@ -1,0 +1,260 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { HostError } from '@gantry/plugin-sdk/errors.ts';
+import t, { type Test } from 'tap';
+import { Database } from '../../../../core/store/database.ts';
+import { type Effect, type EffectHandlers, effect } from '../../../../core/store/effect.ts';
+import { Failpoints } from '../../../../core/store/failpoints.ts';
+import { Locks } from '../../../../core/store/locks.ts';
+import type { VolumeRecord } from '../../../../core/store/record-types.ts';
+import { Replay } from '../../../../core/store/replay.ts';
+import { Store } from '../../../../core/store/store.ts';
+
+const FOREVER = new AbortController().signal;
+const QUIET = { debug() {}, info() {}, warn() {}, error() {} };
+
+/** A world of effects that are names in a set, each call noted; `fails` makes the calls named in it throw. */
+class World {
+  readonly there = new Set<string>();
+  readonly calls: string[] = [];
+  readonly fails = new Map<string, Error>();
+
+  readonly handlers = new Proxy({} as EffectHandlers, {
+    get: (_target, kind: string) => ({
+      endsWithBoot: kind === 'task',
+      make: async ({ name }: { name: string }) => {
+        this.#call('make', name);
+        this.there.add(name);
+        return kind === 'volume-mount' ? `/mnt/${name}` : undefined;
+      },
+      probe: async ({ name }: { name: string }) => (this.there.has(name) ? 'present' : 'absent'),
+      undo: async ({ name }: { name: string }) => {
+        this.#call('undo', name);
+        this.there.delete(name);
+        return kind === 'snapshot' ? 'unsynced' : undefined;
+      },
+      restore: async ({ name }: { name: string }) => this.#call('restore', name),
+    }),
+  });
+
+  #call(what: string, name: string): void {
+    this.calls.push(`${what} ${name}`);
+    const error = this.fails.get(`${what} ${name}`);
+    if (error) throw error;
+  }
+}
+
+function named(kind: Effect['kind'], name: string): Effect {
+  return effect(kind, name, { name } as never);
+}
+
+function volume(name: string): VolumeRecord {
+  return {
+    name,
+    driver: 'd',
+    labels: {},
+    options: null,
+    scope: 'local',
+    createdAt: '2026-01-01T00:00:00Z',
+    anonymous: false,
+    mountpoint: '',
+  };
+}
+
+function fixture(t: Test) {
+  const dir = mkdtempSync(path.join(tmpdir(), 'gantry-store-'));
+  const world = new World();
+  const synced: string[] = [];
+  const open = (boot = 'boot-1') =>
+    new Store(new Database(dir), world.handlers, {
+      failpoints: new Failpoints(),
+      boot,
+      syncMetadata: async () => void synced.push('synced'),
+    });
+  t.teardown(() => rmSync(dir, { recursive: true, force: true }));
+  return { world, open, synced };
+}
+
+/** As a crash: the next store opens the same files while this one is left where it is. */
+t.test('what is committed is there after the next start', async (t) => {
+  const { world, open } = fixture(t);
+  const store = open();
+  const made = named('volume', 'v');
+  {
+    await using op = await store.begin('volume.create', 'volume/v', { makes: [made] });
+    await op.make(made, FOREVER);
+    await op.commit({ put: [{ kind: 'volume', id: 'v', record: volume('v') }] });
+  }
+  await store.close();
+  const again = open();
+  t.same(again.records.get('volume', 'v'), volume('v'));
+  t.same(
+    again.effectsOf('volume/v').map(({ key }) => key),
+    ['volume/v'],
+  );
+  t.same(again.openOperations(), []);
+  t.same(world.calls, ['make v']);
+  await again.close();
+});
+
+t.test('an operation that throws undoes what it made, newest first, and leaves no trace', async (t) => {
+  const { world, open } = fixture(t);
+  const store = open();
+  const makes = [named('volume', 'a'), named('volume-mount', 'b'), named('task', 'c')];
+  const run = async () => {
+    await using op = await store.begin('x', 'container/c', { makes });
+    for (const one of makes.slice(0, 2)) await op.make(one, FOREVER);
+    world.fails.set('make c', new Error('no'));
+    await op.make(named('task', 'c'), FOREVER);
+  };
+  await t.rejects(run(), /no/);
+  t.same(world.calls, ['make a', 'make b', 'make c', 'undo c', 'undo b', 'undo a']);
+  t.same([...world.there], []);
+  t.same([store.openOperations(), store.allEffects()], [[], []]);
+  await store.close();
+});
+
+t.test('readers see a record only once it is durable', async (t) => {
+  const { open } = fixture(t);
+  const store = open();
+  const seen: unknown[] = [];
+  store.records.watch((kind, id) => seen.push([kind, id]));
+  const write = store.put('x', { put: [{ kind: 'volume', id: 'v', record: volume('v') }] });
+  t.equal(store.records.get('volume', 'v'), undefined, 'not before the sync');
+  t.same(seen, []);
+  await write;
+  t.same(seen, [['volume', 'v']]);
+  await store.close();
+});
+
+t.test('replay', async (t) => {
+  const settle = async (store: Store, wanted = () => true) => {
+    const replay = new Replay(store, new Locks(), wanted, QUIET);
+    await replay.settleAll(FOREVER);
+    return replay;
+  };
+
+  t.test('undoes what a cut-off operation was making', async (t) => {
+    const { world, open } = fixture(t);
+    const store = open();
+    const makes = [named('volume-mount', 'a'), named('snapshot', 'b')];
+    const op = await store.begin('x', 'container/c', { makes });
+    await op.make(makes[0] as Effect, FOREVER);
+    const next = open();
+    await settle(next);
+    t.same(world.calls, ['make a', 'undo b', 'undo a'], 'also what may have been made');
+    t.same(next.openOperations(), []);
+    await Promise.all([store.close(), next.close()]);
+  });
+
+  t.test('finishes a removal', async (t) => {
+    const { world, open } = fixture(t);
+    const store = open();
+    const made = named('volume', 'v');
+    await store.put('x', { put: [{ kind: 'volume', id: 'v', record: volume('v') }] }, [
+      { ...made, owner: 'volume/v' },
+    ]);
+    const forward = { remove: [{ kind: 'volume' as const, id: 'v' }] };
+    await store.begin('volume.remove', 'volume/v', { releases: [made.key], forward });
+    const next = open();
+    await settle(next);
+    t.same(world.calls, ['undo v']);
+    t.equal(next.records.get('volume', 'v'), undefined);
+    t.same(next.allEffects(), []);
+    await Promise.all([store.close(), next.close()]);
+  });
+
+  t.test('keeps what a cut-off create made, and drops what it did not', async (t) => {
+    for (const made of [true, false]) {
+      const { world, open } = fixture(t);
+      const store = open();
+      const one = named('volume', 'v');
+      const forward = { put: [{ kind: 'volume' as const, id: 'v', record: volume('v') }] };
+      const op = await store.begin('volume.create', 'volume/v', { makes: [one], forward });
+      if (made) await op.make(one, FOREVER);
+      const next = open();
+      await settle(next);
+      t.notOk(world.calls.includes('undo v'), 'nothing is removed by guess');
+      t.same(next.records.get('volume', 'v'), made ? volume('v') : undefined);
+      t.same(next.openOperations(), []);
+      await Promise.all([store.close(), next.close()]);
+    }
+  });
+
+  t.test('waits for a driver that is away, and says so', async (t) => {
+    const { world, open } = fixture(t);
+    const store = open();
+    const one = named('volume-mount', 'm');
+    const op = await store.begin('x', 'container/c', { makes: [one] });
+    await op.make(one, FOREVER);
+    const next = open();
+    world.fails.set('undo m', new HostError('Unavailable', 'DRIVER_UNAVAILABLE', 'away'));
+    const replay = await settle(next);
+    t.equal(next.openOperations().length, 1);
+    t.match(replay.waiting().get('container/c'), /away/);
+    world.fails.clear();
+    await replay.settleAll(FOREVER);
+    t.same([next.openOperations(), [...world.there], replay.waiting().size], [[], [], 0]);
+    await Promise.all([store.close(), next.close()]);
+  });
+
+  t.test('forgets kernel effects of an earlier boot without undoing them', async (t) => {
+    const { world, open } = fixture(t);
+    const store = open('boot-1');
+    const makes = [named('task', 't'), named('volume-mount', 'm')];
+    {
+      await using op = await store.begin('x', 'container/c', { makes });
+      for (const one of makes) await op.make(one, FOREVER);
+      await op.commit({});
+    }
+    const next = open('boot-2');
+    await settle(next, () => false);
+    t.same(world.calls, ['make t', 'make m', 'undo m']);
+    t.same(next.allEffects(), []);
+    await Promise.all([store.close(), next.close()]);
+  });
+
+  t.test('undoes again what a power cut may have brought back', async (t) => {
+    const { world, open, synced } = fixture(t);
+    const store = open();
+    const one = named('snapshot', 's');
+    await store.put('x', {}, [{ ...one, owner: 'container/c' }]);
+    const op = store.resume('container.exit', 'container/c');
+    await op.release(one.key, FOREVER);
+    await op.commit({});
+    t.equal(store.allEffects().length, 1, 'still on the books');
+    const next = open();
+    await settle(next, () => false);
+    t.same(world.calls, ['undo s', 'undo s']);
+    await next.close();
+    t.same(synced, ['synced'], 'written out before it is struck');
+    const last = open();
+    t.same(last.allEffects(), []);
+    await Promise.all([store.close(), last.close()]);
+  });
+});
+
+t.test('a database of a newer Gantry is refused, and not touched', async (t) => {
+  const dir = mkdtempSync(path.join(tmpdir(), 'gantry-store-'));
+  t.teardown(() => rmSync(dir, { recursive: true, force: true }));
+  const database = new Database(dir);
+  database.prepare('PRAGMA user_version=99').run();
+  await database.close();
+  t.throws(() => new Database(dir), /written by a newer Gantry \(schema 99/);
+});
+
+t.test('the store is written to while its log is checkpointed', async (t) => {
+  const { open } = fixture(t);
+  const store = open();
+  const names = Array.from({ length: 2_000 }, (_, index) => `v${index}`);
+  for (const name of names) {
+    void store.put('x', { put: [{ kind: 'volume', id: name, record: volume(name) }] });
+    if (name.endsWith('00')) await store.put('x', {});
+  }
+  await store.put('x', {});
+  await store.close();
+  const again = open();
+  t.equal(again.records.count('volume'), names.length);
+  await again.close();
+});
