@@ -3,13 +3,14 @@
  * there too, so one with processes is ours only when its container is known here, or when a conmon working in our exec
  * root stands behind it. An empty one may be on its way in or out; the caller looks twice, a second apart.
  */
-import { readdirSync, readFileSync, readlinkSync, realpathSync, rmdirSync } from 'node:fs';
+import { readdirSync, readFileSync, realpathSync, rmdirSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
 import { argsOf, containersOnBooks, isBusy } from './books.ts';
 import { type Check, type Found, REPAIR, type Scene } from './finding.ts';
+import { parentOf, worksIn } from './processes.ts';
 
 const CONTAINER_ID = /^[0-9a-f]{64}$/;
 const ROUNDS = 100;
@@ -110,18 +111,6 @@ function members(dir: string): readonly number[] {
 
 function isCgroup(dir: string): boolean {
   return read(path.join(dir, 'cgroup.procs')) !== undefined;
-}
-
-function worksIn(pid: number, dir: string): boolean {
-  try {
-    return readlinkSync(`/proc/${pid}/cwd`).startsWith(`${dir}/`);
-  } catch {
-    return false;
-  }
-}
-
-function parentOf(pid: number): number {
-  return Number(/^PPid:\s*(\d+)/m.exec(read(`/proc/${pid}/status`) ?? '')?.[1] ?? 0);
 }
 
 function children(dir: string): readonly string[] {

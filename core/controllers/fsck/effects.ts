@@ -1,8 +1,10 @@
 /** Effects on the books that should be there: each is probed. */
 import { messageChain } from '@gantry/plugin-sdk/errors.ts';
+import { mounts } from '@gantry/plugin-sdk/system/mount.ts';
 import type { EffectArgs, EffectHandler, EffectKind, HeldEffect } from '../../store/effect.ts';
 import { isBusy } from './books.ts';
 import { type Check, type Found, type Scene, soon } from './finding.ts';
+import { parentOf } from './processes.ts';
 
 export const absentEffects: Check = async (scene, signal) => {
   const expected = scene.store
@@ -12,7 +14,8 @@ export const absentEffects: Check = async (scene, signal) => {
   const found = await Promise.all(
     expected.map(async (held) => {
       try {
-        return (await probe(scene, held, soon(signal))) === 'absent' ? [absent(scene, held)] : [];
+        const state = await probe(scene, held, soon(signal));
+        return state === 'absent' && !isSeenByTask(scene, held) ? [absent(scene, held)] : [];
       } catch (error) {
         unchecked.set(driverOf(held), error);
         return [];
@@ -24,6 +27,22 @@ export const absentEffects: Check = async (scene, signal) => {
 
 function probe({ store }: Scene, { kind, args }: HeldEffect, signal: AbortSignal) {
   return (store.handlerOf(kind) as EffectHandler<EffectKind>).probe(args, signal);
+}
+
+/**
+ * Where the launcher gives the daemon a mount namespace of its own, a restarted daemon may not see what an earlier one
+ * has mounted for a container that goes on: the container's supervisor does.
+ */
+function isSeenByTask({ store }: Scene, { owner, kind, args }: HeldEffect): boolean {
+  if (kind !== 'snapshot-mount' && kind !== 'bind-mount') return false;
+  const pid = store.records.get('container', owner.slice('container/'.length))?.state.pid;
+  if (!pid) return false;
+  try {
+    const { target } = args as EffectArgs['snapshot-mount'];
+    return mounts(parentOf(pid)).some((entry) => entry.target === target);
+  } catch {
+    return false;
+  }
 }
 
 function absent(scene: Scene, held: HeldEffect): Found {

@@ -13,7 +13,7 @@ export const imageContent: Check = async (scene, signal) => {
     ...[...layers].flatMap(([name, one]) => unknownLayers(scene, name, one)),
     ...unknownBlobs(scene, blobs),
     ...images.flatMap((image) =>
-      lacking(image, new Set([...blobs, ...[...layers.values()].flatMap((l) => l.ids)])),
+      lacking(image, new Set(blobs), new Set([...layers.values()].flatMap(({ ids }) => ids))),
     ),
   ];
 };
@@ -61,10 +61,18 @@ function unknownBlobs(scene: Scene, blobs: readonly string[]): readonly Found[] 
     }));
 }
 
-function lacking(image: ImageRecord, present: ReadonlySet<string>): readonly Found[] {
-  const missing = [image.id, image.manifest, ...image.blobs, ...image.layers].filter(
-    (one) => !present.has(one),
-  );
+/** An uncompressed layer's blob and the layer have one digest, so the two are looked for apart. */
+function lacking(
+  image: ImageRecord,
+  blobs: ReadonlySet<string>,
+  layers: ReadonlySet<string>,
+): readonly Found[] {
+  const missing = [
+    ...[image.id, image.manifest, ...image.blobs]
+      .filter((digest) => !blobs.has(digest))
+      .map((one) => `blob ${one}`),
+    ...image.layers.filter((id) => !layers.has(id)).map((one) => `layer ${one}`),
+  ];
   if (missing.length === 0) return [];
   const name = image.names[0] ?? image.id.slice(7, 19);
   return [
