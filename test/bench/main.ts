@@ -11,6 +11,7 @@ import { startGantry } from './gantry.ts';
 import { alternate, judge, median, timed, type Verdict } from './measure.ts';
 import { dockerIsInstalled, type EngineUnderTest, startDocker } from './peer.ts';
 import { report } from './report.ts';
+import { zooCases } from './zoo.ts';
 
 const exec = promisify(execFile);
 const { values: flags } = parseArgs({
@@ -33,6 +34,14 @@ function docker({ socket }: EngineUnderTest, ...args: string[]) {
   return exec('docker', ['-H', `unix://${socket}`, ...args], { maxBuffer: 1 << 26 });
 }
 
+function note(verdict: Verdict): void {
+  verdicts.push(verdict);
+  const { name, met, ratio, limit, unit, gantry, docker } = verdict;
+  const sides =
+    docker.length > 0 ? `, ${median(gantry).toFixed(2)} / ${median(docker).toFixed(2)} ${unit}` : ' ms';
+  console.log(`${met ? 'met   ' : 'MISSED'} ${name}: ${ratio.toFixed(3)} (limit ${limit})${sides}`);
+}
+
 async function compare(
   name: string,
   { limit, unit = 'ms', rounds = ROUNDS }: { limit: number; unit?: string; rounds?: number },
@@ -46,12 +55,7 @@ async function compare(
     () => work(gantry),
     () => work(peer),
   );
-  const verdict = judge({ name, limit, unit, ...taken });
-  verdicts.push(verdict);
-  const sides = `${median(taken.gantry).toFixed(2)} / ${median(taken.docker).toFixed(2)} ${unit}`;
-  console.log(
-    `${verdict.met ? 'met   ' : 'MISSED'} ${name}: ${verdict.ratio.toFixed(3)} (limit ${limit}), ${sides}`,
-  );
+  note(judge({ name, limit, unit, ...taken }));
 }
 
 async function runOnce(engine: EngineUnderTest, ...args: string[]): Promise<number> {
@@ -178,6 +182,7 @@ async function main(): Promise<void> {
     restartTime,
   );
   if (wants('own start')) await ownStart();
+  if (wants('bad plugins')) await zooCases(path.join(root, 'zoo'), note);
 }
 
 async function fill(both: readonly EngineUnderTest[]): Promise<void> {
@@ -250,9 +255,15 @@ async function ownStart(): Promise<void> {
     ['gantry --version', version, 60],
   ] as const) {
     const value = median(values);
-    const met = value <= limit;
-    verdicts.push({ name, limit, unit: 'ms (absolute)', gantry: values, docker: [], ratio: value, met });
-    console.log(`${met ? 'met   ' : 'MISSED'} ${name}: ${value.toFixed(0)} ms (limit ${limit})`);
+    note({
+      name,
+      limit,
+      unit: 'ms (absolute)',
+      gantry: values,
+      docker: [],
+      ratio: value,
+      met: value <= limit,
+    });
   }
 }
 
