@@ -2,22 +2,15 @@
  * One bundle for the daemon, one for the command, and the extraction worker beside them, each in about a second. Start
  * and memory are measured on these; see docs/adr/0002.
  */
-import { build } from 'esbuild';
+import { rmSync } from 'node:fs';
+import { type BuildOptions, build } from 'esbuild';
 
-const ENTRIES = {
-  gantryd: 'core/gantryd.ts',
-  gantry: 'core/gantry.ts',
-  'extract-worker': 'core/images/extract/extract-worker.ts',
-};
-
-await build({
-  entryPoints: ENTRIES,
+const SHARED: BuildOptions = {
   outdir: 'dist',
   bundle: true,
   format: 'esm',
   platform: 'node',
   target: 'node24',
-  splitting: false,
   minifySyntax: true,
   sourcemap: 'linked',
   // koffi finds its native part beside its own files.
@@ -27,4 +20,22 @@ await build({
     js: "import { createRequire as $cr } from 'node:module'; const require = $cr(import.meta.url);",
   },
   logLevel: 'warning',
+};
+
+await build({
+  ...SHARED,
+  entryPoints: {
+    gantryd: 'core/gantryd.ts',
+    'extract-worker': 'core/images/extract/extract-worker.ts',
+  },
+});
+
+// What a command loads lazily stays in files of its own: in one file all of their imports would be loaded at once, and
+// those of Node's parts alone take as long as the rest.
+rmSync('dist/gantry', { recursive: true, force: true });
+await build({
+  ...SHARED,
+  entryPoints: { gantry: 'core/gantry.ts' },
+  splitting: true,
+  chunkNames: 'gantry/[name]-[hash]',
 });
