@@ -3,7 +3,7 @@
  * for what it alone knows, and never gets to erase a record by an error.
  */
 import { randomBytes } from 'node:crypto';
-import { type VolumeDriver, type VolumeView, volumePoint } from '@gantry/plugin-sdk/contracts/volume.ts';
+import { type VolumeDriver, volumePoint } from '@gantry/plugin-sdk/contracts/volume.ts';
 import { HostError, isKind } from '@gantry/plugin-sdk/errors.ts';
 import { effect } from '../store/effect.ts';
 import type { LockKey, Locks } from '../store/locks.ts';
@@ -56,21 +56,21 @@ export class Volumes {
   async createLocked(request: VolumeRequest, anonymous: boolean, signal: AbortSignal): Promise<VolumeRecord> {
     const known = this.record(request.name);
     if (known) return this.#reuse(known, request, signal);
-    const found = request.driver === '' && !anonymous ? await this.probe(request.name, signal) : undefined;
-    if (found) return found;
+    const found = request.driver === '' && !anonymous ? await this.#probe(request.name, signal) : undefined;
+    if (found) return found.record;
     return this.#make({ ...request, driver: request.driver || LOCAL_DRIVER }, anonymous, signal);
   }
 
   /** The volume of this name, adopting one that some driver has and we have not met. Throws NotFound. */
   async find(name: string, signal: AbortSignal): Promise<VolumeRecord> {
-    const found = this.record(name) ?? (await this.probe(name, signal));
+    const found = this.record(name) ?? (await this.#probe(name, signal))?.record;
     if (!found) throw notFound(name);
     return found;
   }
 
   async remove(name: string, force: boolean, signal: AbortSignal): Promise<void> {
     await this.#locks.hold([`volume/${name}`], signal, async () => {
-      const record = this.record(name) ?? (await this.probe(name, signal));
+      const record = this.record(name) ?? (await this.#probe(name, signal))?.record;
       if (!record) {
         if (force) return;
         throw notFound(name);
@@ -86,7 +86,8 @@ export class Volumes {
           },
         );
       }
-      await this.removeLocked(record, signal);
+      if (force) await this.#removeOrForget(record, signal);
+      else await this.removeLocked(record, signal);
     });
   }
 
@@ -94,15 +95,20 @@ export class Volumes {
    * The record and what the driver says of it now. A driver that does not answer in time, or that errs, takes nothing
    * away from the record; one that is there and denies the volume makes it NotFound, but keeps the record.
    */
-  async inspect(
-    name: string,
-    signal: AbortSignal,
-  ): Promise<{ readonly record: VolumeRecord; readonly live: VolumeView | undefined }> {
-    const record = await this.find(name, signal);
+  async inspect(name: string, signal: AbortSignal): Promise<VolumeListing> {
+    const record = this.record(name);
+    const found = record ? await this.#look(record, signal) : await this.#probe(name, signal);
+    if (!found) throw notFound(name);
+    return found;
+  }
+
+  /** Undefined when the driver says by an empty answer that there is no such volume. */
+  async #look(record: VolumeRecord, signal: AbortSignal): Promise<VolumeListing | undefined> {
     const soon = AbortSignal.any([signal, AbortSignal.timeout(PROBE_MS)]);
     try {
       const driver = await this.#drivers.driver(volumePoint, record.driver);
-      return { record, live: await driver.get({ name }, { signal: soon }) };
+      const live = await driver.get({ name: record.name }, { signal: soon });
+      return live && { record, live };
     } catch {
       signal.throwIfAborted();
       return { record, live: undefined };
@@ -157,8 +163,29 @@ export class Volumes {
     await op.commit(forward);
   }
 
-  /** Asks every driver whether it has `name`; the first that does wins, in the order of their names. */
-  async probe(name: string, signal: AbortSignal): Promise<VolumeRecord | undefined> {
+  /** `rm -f`: a volume that its driver refuses to remove, and denies to have, goes off the books. */
+  async #removeOrForget(record: VolumeRecord, signal: AbortSignal): Promise<void> {
+    try {
+      await this.removeLocked(record, signal);
+    } catch (error) {
+      if (!(await this.#denies(record, signal))) throw error;
+      const { key } = volumeEffect(record);
+      await using op = await this.#store.begin('volume.forget', `volume/${record.name}`, {});
+      op.forget(key);
+      await op.commit({ remove: [{ kind: 'volume', id: record.name }] });
+    }
+  }
+
+  async #denies({ driver, name }: VolumeRecord, signal: AbortSignal): Promise<boolean> {
+    try {
+      return !(await (await this.#drivers.driver(volumePoint, driver)).get({ name }, { signal }));
+    } catch (error) {
+      return saysAbsent(error);
+    }
+  }
+
+  /** Asks every driver whether it has `name`; the first that does wins, in the order of their names, and is adopted. */
+  async #probe(name: string, signal: AbortSignal): Promise<VolumeListing | undefined> {
     const soon = AbortSignal.any([signal, AbortSignal.timeout(PROBE_MS)]);
     const known = await this.#drivers.everyDriver(volumePoint, { signal: soon });
     const answers = await Promise.all(
@@ -173,7 +200,8 @@ export class Volumes {
     if (!found) return undefined;
     const request = { name, driver: found.driverName, options: null, labels: {} };
     const scope = await scopeOf(found.driver, soon);
-    return this.#adopt(toRecord(request, false, scope, found.view.mountpoint, found.view.createdAt));
+    const record = toRecord(request, false, scope, found.view.mountpoint, found.view.createdAt);
+    return { record: await this.#adopt(record), live: found.view };
   }
 
   async #reuse(known: VolumeRecord, request: VolumeRequest, signal: AbortSignal): Promise<VolumeRecord> {

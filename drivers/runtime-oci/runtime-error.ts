@@ -36,6 +36,10 @@ export function runtimeFailed(verb: string, id: string, output: string): HostErr
 function lastMessage(output: string): string {
   const line = output.trim().split('\n').at(-1) ?? '';
   const quoted = /msg=("(?:[^"\\]|\\.)*")/.exec(line)?.[1];
-  if (quoted === undefined) return line.replace(/^\d{4}-\d\d-\d\dT\S+: /, '') || 'the runtime gave no reason';
+  if (quoted === undefined) {
+    const said = line.replace(/^\d{4}-\d\d-\d\dT\S+: /, '') || 'the runtime gave no reason';
+    // `: No such file or directory`, as in C; Docker's clients look for Go's, which is in lower case.
+    return said.replace(/: [A-Z][^:]*$/, (reason) => reason.toLowerCase());
+  }
   return JSON.parse(quoted.replace(/\\x/g, '\\\\x')) as string;
 }

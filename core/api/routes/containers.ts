@@ -97,8 +97,8 @@ async function wait(engine: Engine, { params, query, res, signal }: Call): Promi
   res.writeHead(200, { 'Content-Type': 'application/json' });
   res.flushHeaders();
   try {
-    const { exitCode, error } = await result;
-    res.end(`${JSON.stringify({ StatusCode: exitCode, ...(error && { Error: { Message: error } }) })}\n`);
+    const { exitCode } = await result;
+    res.end(`${JSON.stringify({ StatusCode: exitCode })}\n`);
   } catch {
     res.destroy();
   }

@@ -44,11 +44,17 @@ export async function mountSteps(
     makes: steps.flatMap(({ effects, subpath }) => [...effects.flat(), ...(subpath ? [subpath] : [])]),
     mounts,
     async run(op, within) {
-      const made: OciMount[] = [];
-      for (const step of steps) made.push(await runStep(op, step, within));
-      return made;
+      const made = new Map<Step, OciMount>();
+      for (const step of ownFirst(steps)) made.set(step, await runStep(op, step, within));
+      return steps.flatMap((step) => made.get(step) ?? []);
     },
   };
+}
+
+/** What we make by ourselves comes first: when it fails, no volume driver has been bothered. */
+function ownFirst(steps: readonly Step[]): readonly Step[] {
+  const asksDriver = ({ resolved }: Step) => resolved.effects.some(({ kind }) => kind === 'volume-mount');
+  return [...steps].sort((a, b) => Number(asksDriver(a)) - Number(asksDriver(b)));
 }
 
 async function runStep(

@@ -87,8 +87,8 @@ async function startFailed(ctx: ContainerContext, record: ContainerRecord, error
       put: [{ kind: 'container', id: record.id, record: failed }],
     });
   }
-  ctx.waiters.exited(record.id, { exitCode, error: message });
-  if (record.autoRemove) ctx.waiters.removed(record.id, { exitCode, error: message });
+  ctx.waiters.exited(record.id, { exitCode });
+  if (record.autoRemove) ctx.waiters.removed(record.id, { exitCode });
   return wrapStartError(error, exitCode);
 }
 

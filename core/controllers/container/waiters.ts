@@ -4,7 +4,6 @@ export type WaitCondition = 'not-running' | 'next-exit' | 'removed';
 
 export interface WaitResult {
   readonly exitCode: number;
-  readonly error?: string;
 }
 
 interface Waiter {
