@@ -1,4 +1,5 @@
 /** The daemon's options: their flags, defaults and meaning, in one table. */
+import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
 
@@ -85,8 +86,8 @@ export function parseDaemonArgs(args: readonly string[]): Parsed {
     action: 'run',
     options: {
       hosts,
-      dataRoot: values['data-root'] ?? '/var/lib/gantry',
-      execRoot: values['exec-root'] ?? '/run/gantry',
+      dataRoot: path.resolve(values['data-root'] ?? '/var/lib/gantry'),
+      execRoot: path.resolve(values['exec-root'] ?? '/run/gantry'),
       pidfile: values.pidfile ?? '',
       group: values.group ?? 'docker',
       debug: values.debug ?? false,

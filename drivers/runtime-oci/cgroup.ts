@@ -2,7 +2,7 @@
  * The cgroups of a task. conmon gets one of its own, with the runtime that it has started and not yet moved away: a
  * service manager that stops the daemon's cgroup leaves it alone, and what is in it can be ended for certain.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -46,13 +46,7 @@ export async function endCgroup(dir: string, signal: AbortSignal): Promise<void>
 /** The same for a container's cgroup, in every hierarchy: after a crash the runtime may not know of it any more. */
 export async function endContainerCgroup(path: string, signal: AbortSignal): Promise<void> {
   if (existsSync(join(ROOT, 'cgroup.controllers'))) return endCgroup(join(ROOT, path), signal);
-  // On a mixed machine the launcher covers the unified hierarchy, and crun leaves plain files in the cover.
-  const cover = join(ROOT, 'unified');
-  const covered = existsSync(cover) && !existsSync(join(cover, 'cgroup.procs'));
-  if (covered) rmSync(join(cover, path), { recursive: true, force: true });
-  for (const hierarchy of readdirSync(ROOT)) {
-    if (!covered || hierarchy !== 'unified') await endCgroup(join(ROOT, hierarchy, path), signal);
-  }
+  for (const hierarchy of readdirSync(ROOT)) await endCgroup(join(ROOT, hierarchy, path), signal);
 }
 
 function killTree(dir: string): void {

@@ -11,6 +11,7 @@ import { createMemfd } from '@gantry/plugin-sdk/system/memfd.ts';
 import { openPipe } from '@gantry/plugin-sdk/system/pipe.ts';
 import { readMemfd } from '@gantry/plugin-sdk/system/run.ts';
 import { spawn } from '@gantry/plugin-sdk/system/spawn.ts';
+import type { Starter } from './hybrid-cgroups.ts';
 import type { ConmonProgram } from './programs.ts';
 import { createFailed } from './runtime-error.ts';
 import type { TaskFiles } from './task-files.ts';
@@ -24,6 +25,7 @@ const ENVIRONMENT = {
 export interface ConmonOptions {
   readonly program: ConmonProgram;
   readonly runtimePath: string;
+  readonly starter: Starter;
   readonly runtimeRoot: string;
   readonly files: TaskFiles;
   readonly task: TaskSpec;
@@ -52,11 +54,16 @@ function start(options: ConmonOptions, stderr: number, go: number): { pid: numbe
   for (const fd of [go, sync.writeEnd]) open.defer(() => closeSync(fd));
   const answer = readLine(sync.readEnd, options.signal);
   answer.catch(() => {}); // the caller may fail before it comes to await this
-  const { pid } = spawn(options.program.path, conmonArguments(options), {
-    cwd: options.files.dir,
-    env: ENVIRONMENT,
-    fds: ['null', 'null', stderr, sync.writeEnd, go],
-  });
+  const fds = ['null', 'null', stderr, sync.writeEnd, go] as const;
+  const { pid } = options.starter(
+    () =>
+      spawn(options.program.path, conmonArguments(options), {
+        cwd: options.files.dir,
+        env: ENVIRONMENT,
+        fds,
+      }),
+    options.task.spec.root.path,
+  );
   return { pid, answer };
 }
 

@@ -16,6 +16,7 @@ import type { SeccompSection } from '@gantry/plugin-sdk/system/seccomp.ts';
 import { endCgroup, endContainerCgroup, enterCgroup } from './cgroup.ts';
 import { createUnderConmon } from './conmon.ts';
 import { conmonEnd, taskExit } from './exit.ts';
+import { type Starter, starterFor } from './hybrid-cgroups.ts';
 import type { ConmonProgram, RuntimeProgram } from './programs.ts';
 import { RuntimeCommand } from './runtime-command.ts';
 import type { SeccompCache } from './seccomp-cache.ts';
@@ -45,10 +46,12 @@ interface Call {
 export class RuntimeOci implements RuntimeDriver {
   readonly #parts: RuntimeOciParts;
   readonly #command: RuntimeCommand;
+  readonly #starter: Starter;
 
   constructor(parts: RuntimeOciParts) {
     this.#parts = parts;
-    this.#command = new RuntimeCommand(parts.runtime, parts.runtimeRoot);
+    this.#starter = starterFor(parts.runtime.name);
+    this.#command = new RuntimeCommand(parts.runtime, parts.runtimeRoot, this.#starter);
   }
 
   async create(task: TaskSpec, { signal }: CallContext): Promise<{ pid: number }> {
@@ -62,6 +65,7 @@ export class RuntimeOci implements RuntimeDriver {
     const pid = await createUnderConmon({
       program: conmon,
       runtimePath: runtime.path,
+      starter: this.#starter,
       runtimeRoot,
       files,
       task,

@@ -1,5 +1,6 @@
 /** The OCI runtime's own command line, for tasks that exist. */
 import { run } from '@gantry/plugin-sdk/system/run.ts';
+import type { Starter } from './hybrid-cgroups.ts';
 import type { RuntimeProgram } from './programs.ts';
 import { runtimeFailed } from './runtime-error.ts';
 
@@ -11,10 +12,12 @@ export type RuntimeStatus =
 export class RuntimeCommand {
   readonly #program: RuntimeProgram;
   readonly #root: string;
+  readonly #starter: Starter;
 
-  constructor(program: RuntimeProgram, root: string) {
+  constructor(program: RuntimeProgram, root: string, starter: Starter) {
     this.#program = program;
     this.#root = root;
+    this.#starter = starter;
   }
 
   /** Throws Unknown with what the runtime said when it fails. */
@@ -40,6 +43,6 @@ export class RuntimeCommand {
   }
 
   #run(args: readonly string[], signal: AbortSignal) {
-    return run(this.#program.path, ['--root', this.#root, ...args], { signal });
+    return this.#starter(() => run(this.#program.path, ['--root', this.#root, ...args], { signal }));
   }
 }

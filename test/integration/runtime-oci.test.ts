@@ -1,4 +1,4 @@
-/** The OCI runtime driver on real containers, with crun and with runc. Needs root; runs in a mount namespace of its own. */
+/** The OCI runtime driver on real containers, with crun and with runc. Needs root. */
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
@@ -23,26 +23,6 @@ import { seccompFor } from '@gantry/plugin-sdk/oci/seccomp-profile.ts';
 import { connectSeqpacket } from '@gantry/plugin-sdk/system/seqpacket.ts';
 import t, { type Test } from 'tap';
 import { runtimeOci } from '../../drivers/runtime-oci/module.ts';
-
-// crun refuses a mixed cgroup layout: as the launcher of the daemon does, cover the unified part.
-if (process.env.IN_NAMESPACE === undefined) {
-  const script = `mount --make-rprivate /sys/fs/cgroup
-    if [ -d /sys/fs/cgroup/unified ]; then mount -t tmpfs tmpfs /sys/fs/cgroup/unified; fi
-    exec "$@"`;
-  const args = [
-    '-m',
-    '--propagation',
-    'unchanged',
-    'sh',
-    '-c',
-    script,
-    'sh',
-    process.execPath,
-    import.meta.filename,
-  ];
-  const env = { ...process.env, IN_NAMESPACE: '1' };
-  process.exit(spawnSync('unshare', args, { stdio: 'inherit', env }).status ?? 1);
-}
 
 const call = { signal: new AbortController().signal };
 const base = mkdtempSync(join(tmpdir(), 'runtime-oci-'));

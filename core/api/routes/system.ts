@@ -75,7 +75,7 @@ function infoView(engine: Engine): object {
     DriverStatus: [],
     SystemStatus: null,
     Plugins: {
-      Volume: names('gantry.volume.v1'),
+      Volume: names('volume'),
       Network: ['host', 'none'],
       Authorization: null,
       Log: ['json-file'],
@@ -113,7 +113,7 @@ function infoView(engine: Engine): object {
     NoProxy: '',
     Labels: [],
     ExperimentalBuild: false,
-    Runtimes: Object.fromEntries(names('gantry.runtime.v1').map((name) => [name, { path: name }])),
+    Runtimes: Object.fromEntries(names('runtime').map((name) => [name, { path: name }])),
     DefaultRuntime: engine.defaults.runtime,
     Swarm: {
       NodeID: '',
