@@ -1,0 +1,10 @@
+#!/bin/sh
+# `npm run quickstart`: from a fresh machine to containers on a volume plugin that outlive a crash of the daemon.
+# `--client docker|dockerode`: what the daemon is talked to with; the docker command where there is one, unless said.
+set -eu
+cd "$(dirname "$0")/../.."
+sh test/setup.sh
+root=$PWD
+. core/bin/find-node.sh
+"$node" core/build.ts
+exec sh test/as-root.sh "$node" "$node_flags" test/quickstart/main.ts "$@"
