@@ -55,6 +55,7 @@ function start(options: ConmonOptions, stderr: number, go: number): { pid: numbe
   const answer = readLine(sync.readEnd, options.signal);
   answer.catch(() => {}); // the caller may fail before it comes to await this
   const fds = ['null', 'null', stderr, sync.writeEnd, go] as const;
+  const { spec } = options.task;
   const { pid } = options.starter(
     () =>
       spawn(options.program.path, conmonArguments(options), {
@@ -62,7 +63,7 @@ function start(options: ConmonOptions, stderr: number, go: number): { pid: numbe
         env: ENVIRONMENT,
         fds,
       }),
-    options.task.spec.root.path,
+    new Set([spec.root.path, ...spec.mounts.map(({ source = '' }) => source)]),
   );
   return { pid, answer };
 }

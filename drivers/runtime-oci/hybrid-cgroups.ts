@@ -8,8 +8,8 @@ import { inMountNamespaceCopy } from '@gantry/plugin-sdk/system/mount-namespace.
 
 const UNIFIED = '/sys/fs/cgroup/unified';
 
-/** Starts a program by calling `start`, which must do so synchronously. */
-export type Starter = <T>(start: () => T, rootfs?: string) => T;
+/** Starts a program by calling `start`, which must do so synchronously; it sees what is mounted at the `needed` paths. */
+export type Starter = <T>(start: () => T, needed?: ReadonlySet<string>) => T;
 
 export function starterFor(runtimeName: string): Starter {
   return runtimeName === 'crun' && isHybrid() ? startCovered : (start) => start();
@@ -23,12 +23,12 @@ function isHybrid(): boolean {
   }
 }
 
-function startCovered<T>(start: () => T, rootfs = ''): T {
+function startCovered<T>(start: () => T, needed: ReadonlySet<string> = new Set()): T {
   return inMountNamespaceCopy(() => {
     mount('tmpfs', UNIFIED, 'tmpfs', 0, 'size=64k');
     // A copy of another container's file system would keep it from being unmounted for good.
     for (const { type, target } of mounts()) {
-      if (type === 'overlay' && target !== rootfs && target !== '/') umount2(target, MNT_DETACH);
+      if (type === 'overlay' && !needed.has(target) && target !== '/') umount2(target, MNT_DETACH);
     }
   }, start);
 }
