@@ -21,7 +21,7 @@ export async function mountOptions(target: string, options: MountOptions): Promi
 }
 
 /** The kernel's nfs and cifs do not look names up: mount.nfs and mount.cifs do it for them. */
-async function withAddress({ type, o, device }: MountOptions): Promise<string> {
+export async function withAddress({ type, o, device }: MountOptions): Promise<string> {
   const network = type.startsWith('nfs') || type === 'cifs' || type === 'smb3';
   if (!network) return o;
   const key = type.startsWith('nfs') ? 'addr' : 'ip';
