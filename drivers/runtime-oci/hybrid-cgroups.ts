@@ -3,7 +3,7 @@
  * there. It is started in a copy of the mount namespace in which that v2 mount is covered, conmon with it.
  */
 import { readFileSync } from 'node:fs';
-import { MNT_DETACH, mount, mounts, umount2 } from '@gantry/plugin-sdk/system/mount.ts';
+import { isNotMounted, MNT_DETACH, mount, mounts, umount2 } from '@gantry/plugin-sdk/system/mount.ts';
 import { inMountNamespaceCopy } from '@gantry/plugin-sdk/system/mount-namespace.ts';
 
 const UNIFIED = '/sys/fs/cgroup/unified';
@@ -28,7 +28,16 @@ function startCovered<T>(start: () => T, needed: ReadonlySet<string> = new Set()
     mount('tmpfs', UNIFIED, 'tmpfs', 0, 'size=64k');
     // A copy of another container's file system would keep it from being unmounted for good.
     for (const { type, target } of mounts()) {
-      if (type === 'overlay' && !needed.has(target) && target !== '/') umount2(target, MNT_DETACH);
+      if (type === 'overlay' && !needed.has(target) && target !== '/') detach(target);
     }
   }, start);
+}
+
+/** A mount goes by itself when another thread removes its directory meanwhile. */
+function detach(target: string): void {
+  try {
+    umount2(target, MNT_DETACH);
+  } catch (error) {
+    if (!isNotMounted(error)) throw error;
+  }
 }

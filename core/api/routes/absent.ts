@@ -135,7 +135,9 @@ function absentRow(method: Row['method'], path: string): Row {
     path: path.replace(/\{(\w+)\}/g, spans ? '*$1' : ':$1'),
     kind: 'tar',
     handler: async () => {
-      throw new HostError('NotImplemented', 'NOT_IMPLEMENTED', `${method} ${path} is not there yet`, {
+      // `docker inspect` asks for an object of every kind, and passes over those that are "not supported".
+      const message = `${method} ${path} is not supported: it is not there yet`;
+      throw new HostError('NotImplemented', 'NOT_IMPLEMENTED', message, {
         hint: 'docs/compatibility.md lists what is',
       });
     },

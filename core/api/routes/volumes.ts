@@ -13,6 +13,7 @@ import {
   parseFilters,
 } from '../filters.ts';
 import type { Call, Row } from '../route.ts';
+import { compareApi } from '../version.ts';
 import { volumeView } from '../views/volume.ts';
 
 const StringMap = Type.Union([Type.Record(Type.String(), Type.String()), Type.Null()]);
@@ -53,10 +54,11 @@ export function volumeRows(engine: Engine): readonly Row[] {
       method: 'POST',
       path: '/volumes/prune',
       kind: 'json',
-      async handler({ query, signal }) {
+      async handler({ query, version, signal }) {
         const filters = parseFilters(query.text('filters'));
         checkFilters(filters, ['label', 'label!', 'all']);
-        const all = flagFilter(filters, 'all') ?? false;
+        // Up to 1.41 there was no `all`, and the named volumes went too.
+        const all = flagFilter(filters, 'all') ?? compareApi(version, '1.42') < 0;
         const wanted = (labels: Readonly<Record<string, string>>) => matchesPrune(filters, labels);
         const { removed, reclaimedBytes } = await volumes.prune({ all, wanted }, signal);
         return { body: { VolumesDeleted: removed, SpaceReclaimed: reclaimedBytes } };

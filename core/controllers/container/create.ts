@@ -37,7 +37,7 @@ export async function createContainer(
   const plan = planMounts({
     hostConfig,
     volumes: Object.keys({ ...image.config.Volumes, ...body.Volumes }),
-    containers: (name) => findContainer(ctx.store, name),
+    containers: (name) => giver(ctx, name),
   });
   await checkDrivers(ctx, hostConfig, plan);
   const { name, release } = ctx.names.reserve(wantedName, id);
@@ -118,6 +118,15 @@ async function dropAnonymous(ctx: ContainerContext, mounts: readonly ContainerMo
     const record = type === 'volume' ? ctx.volumes.record(source ?? '') : undefined;
     if (record?.anonymous)
       await ctx.volumes.removeLocked(record, AbortSignal.timeout(10_000)).catch(() => {});
+  }
+}
+
+/** `--volumes-from`. Not a NotFound: the docker command takes that for a missing image and pulls. */
+function giver(ctx: ContainerContext, name: string): ContainerRecord {
+  try {
+    return findContainer(ctx.store, name);
+  } catch (error) {
+    throw new HostError('InvalidArgument', 'INVALID_VOLUMES_FROM', 'volumes from', { cause: error });
   }
 }
 

@@ -63,6 +63,7 @@ async function ociSpec(record: ContainerRecord, parts: SpecParts, user: ProcessU
     linux: {
       ...base.linux,
       resources: resourcesOf(base.linux.resources, hostConfig),
+      ...rootPropagation(parts.mounts),
       ...(security.seccomp === 'default' && { seccomp: seccompFor(capabilities) }),
       ...(typeof security.seccomp === 'object' && { seccomp: security.seccomp }),
     },
@@ -86,6 +87,14 @@ function environment(
 
 export function hostnameOf(record: Pick<ContainerRecord, 'id' | 'config'>): string {
   return (record.config.Hostname as string | undefined) || record.id.slice(0, 12);
+}
+
+/** A mount that is to see what the host mounts below it, or to show its own, needs a root that lets that through. */
+function rootPropagation(mounts: readonly OciMount[]): { readonly rootfsPropagation?: string } {
+  const has = (...words: readonly string[]) =>
+    mounts.some(({ options }) => options.some((option) => words.includes(option)));
+  if (has('shared', 'rshared')) return { rootfsPropagation: 'shared' };
+  return has('slave', 'rslave') ? { rootfsPropagation: 'rslave' } : {};
 }
 
 function resourcesOf(base: unknown, { Memory, PidsLimit }: HostConfigBody): object {
