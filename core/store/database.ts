@@ -38,6 +38,8 @@ const fdatasync = promisify(fdatasyncCallback);
 export class Database {
   readonly #db: DatabaseSync;
   readonly #file: string;
+  readonly #begin: StatementSync;
+  readonly #commit: StatementSync;
   readonly #unsafe: boolean;
   #wal: number | undefined;
   /** How many of the next syncs are left to libuv's pool. */
@@ -54,6 +56,8 @@ export class Database {
     this.#file = path.join(dir, 'gantry.db');
     this.#db = new DatabaseSync(this.#file);
     this.#db.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=0');
+    this.#begin = this.#db.prepare('BEGIN IMMEDIATE');
+    this.#commit = this.#db.prepare('COMMIT');
     this.#migrate();
     this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
     fillWithZeros(`${this.#file}-wal`, WAL_BYTES);
@@ -66,10 +70,10 @@ export class Database {
 
   /** All of `write`, or nothing. On return it is visible to this process, but only `durable()` makes it last. */
   transaction(write: () => void): void {
-    this.#db.exec('BEGIN IMMEDIATE');
+    this.#begin.run();
     try {
       write();
-      this.#db.exec('COMMIT');
+      this.#commit.run();
       this.#sinceCheckpoint += 1;
     } catch (error) {
       this.#db.exec('ROLLBACK');

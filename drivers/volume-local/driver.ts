@@ -16,7 +16,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { rm, rmdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { VolumeDriver, VolumeView } from '@gantry/plugin-sdk/contracts/volume.ts';
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
@@ -56,8 +56,7 @@ export class LocalVolumes implements VolumeDriver {
     const dir = path.join(this.#root, name);
     if (existsSync(dir)) return;
     // Whole or not at all: the name appears by a rename.
-    const draft = path.join(this.#root, `.${name}.new`);
-    rmSync(draft, { recursive: true, force: true });
+    const draft = path.join(this.#root, `.${randomUUID()}.new`);
     mkdirSync(draft, { mode: 0o701 });
     mkdirSync(path.join(draft, '_data'), { mode: 0o755 });
     if (mounted) writeFileSync(path.join(draft, 'options.json'), JSON.stringify(mounted));
@@ -78,7 +77,7 @@ export class LocalVolumes implements VolumeDriver {
     }
     const doomed = path.join(this.#root, `.${randomUUID()}.removed`);
     renameSync(dir, doomed);
-    rmSync(path.join(this.#state, name), { recursive: true, force: true });
+    if (optionsOf(doomed)) rmSync(path.join(this.#state, name), { recursive: true, force: true });
     this.#discard(doomed);
   }
 
@@ -139,8 +138,16 @@ export class LocalVolumes implements VolumeDriver {
 
   /** In the background, however much it is; what is left at the end of the daemon goes at its next start. */
   #discard(dir: string): void {
-    void rm(dir, { recursive: true, force: true }).catch(() => {});
+    void removeEmpty(dir)
+      .catch(() => rm(dir, { recursive: true, force: true }))
+      .catch(() => {});
   }
+}
+
+/** The short way for a volume that nothing was written to. */
+async function removeEmpty(dir: string): Promise<void> {
+  await rmdir(path.join(dir, '_data'));
+  await rmdir(dir);
 }
 
 function checkName(name: string): void {
