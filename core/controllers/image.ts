@@ -30,6 +30,9 @@ export interface ImageArchives {
   collect(kept: readonly ImageRecord[], signal: AbortSignal): Promise<void>;
 }
 
+/** All images share their content, so whoever adds to it or takes away does so alone. */
+const CONTENT = 'image/content';
+
 export class Images {
   readonly #store: Store;
   readonly #locks: Locks;
@@ -77,10 +80,9 @@ export class Images {
 
   /** Takes in every image of a `docker save` or OCI archive; `onProgress` gets lines for a person. */
   async load(archive: Readable, onProgress: (text: string) => void, signal: AbortSignal): Promise<void> {
-    const object = `image/load-${crypto.randomUUID()}` as const;
-    const unpacked = effect('unpacked-image', object, { digests: [] });
-    await this.#locks.hold(['image/content'], signal, async () => {
-      await using op = await this.#store.begin('image.load', object, { makes: [unpacked] });
+    const unpacked = contentEffect();
+    await this.#locks.hold([CONTENT], signal, async () => {
+      await using op = await this.#store.begin('image.load', CONTENT, { makes: [unpacked] });
       op.made(unpacked);
       const images = await this.#archives.load(archive, onProgress, signal);
       await op.commit({ put: this.#puts(images) }, { keep: false });
@@ -98,10 +100,9 @@ export class Images {
     signal: AbortSignal,
   ): Promise<string> {
     if (options.name !== '') normalizeName(options.name);
-    const object = `image/import-${crypto.randomUUID()}` as const;
-    const unpacked = effect('unpacked-image', object, { digests: [] });
-    return this.#locks.hold(['image/content'], signal, async () => {
-      await using op = await this.#store.begin('image.import', object, { makes: [unpacked] });
+    const unpacked = contentEffect();
+    return this.#locks.hold([CONTENT], signal, async () => {
+      await using op = await this.#store.begin('image.import', CONTENT, { makes: [unpacked] });
       op.made(unpacked);
       const image = await this.#archives.import(archive, options, signal);
       const names = options.name === '' ? [] : [options.name];
@@ -112,7 +113,7 @@ export class Images {
 
   /** Takes a name away, and the image with its last one. Answers what happened, in Docker's order. */
   async remove(reference: string, force: boolean, signal: AbortSignal): Promise<readonly object[]> {
-    return this.#locks.hold(['image/content'], signal, async () => {
+    return this.#locks.hold([CONTENT], signal, async () => {
       const image = this.require(reference);
       const name = isName(reference) && !image.id.includes(reference) ? normalizeName(reference) : undefined;
       const rest = name === undefined ? [] : image.names.filter((other) => other !== name);
@@ -124,8 +125,7 @@ export class Images {
         return untagged;
       }
       this.#refuseInUse(image, reference);
-      await this.#store.put('image.remove', { remove: [{ kind: 'image', id: image.id }] });
-      await this.collect(signal);
+      await this.#drop(image, signal);
       return [...untagged, { Deleted: image.id }];
     });
   }
@@ -133,6 +133,17 @@ export class Images {
   /** Removes content that no image or container uses any more; the caller holds `image/content`. */
   async collect(signal: AbortSignal): Promise<void> {
     await this.#archives.collect(this.all(), signal);
+  }
+
+  /** The record goes first, with a note that its content is to go; what a crash leaves of that, replay collects. */
+  async #drop(image: ImageRecord, signal: AbortSignal): Promise<void> {
+    const content = contentEffect();
+    await this.#store.put('image.remove', { remove: [{ kind: 'image', id: image.id }] }, [
+      { ...content, owner: CONTENT },
+    ]);
+    const op = this.#store.resume('image.collect', CONTENT);
+    await op.release(content.key, signal);
+    await op.commit({});
   }
 
   #refuseInUse(image: ImageRecord, reference: string): void {
@@ -166,6 +177,10 @@ export class Images {
     }
     return [...changed.values()].map(toPut);
   }
+}
+
+function contentEffect() {
+  return effect('unpacked-image', crypto.randomUUID(), { digests: [] });
 }
 
 function toPut(record: ImageRecord): Put {

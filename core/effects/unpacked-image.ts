@@ -10,7 +10,7 @@ export function unpackedImageEffects(
     probe: async () => 'present',
     async undo(_args, signal) {
       await collect(signal);
-      return undefined;
+      return 'unsynced';
     },
     restore: async () => {},
   };

@@ -35,17 +35,13 @@ export function containersOnBooks({ store, locks }: Scene): ReadonlySet<string> 
 
 /** Whether an operation, or replay, works on the object now; then what is seen of it is on its way. */
 export function isBusy({ locks }: Scene, object: ObjectName): boolean {
-  if (locks.isHeld(object as LockKey)) return true;
-  return object.startsWith('image/') && locks.isHeld('image/content');
+  return locks.isHeld(object as LockKey);
 }
 
 /** Settles what replay would settle of the object at the daemon's next start. Throws the reason when it cannot. */
 export async function settle(scene: Scene, object: ObjectName, signal: AbortSignal): Promise<void> {
-  const { locks, replay } = scene;
-  const run = () => replay.settle(object, signal);
-  // Undoing a load collects blobs and layers, which belong to all images.
-  const done = object.startsWith('image/') ? await locks.hold(['image/content'], signal, run) : await run();
-  if (done) return;
+  const { replay } = scene;
+  if (await replay.settle(object, signal)) return;
   const reason = replay.waiting().get(object) ?? 'its driver gave no answer';
   throw new HostError('Unavailable', 'NOT_SETTLED', `settle ${object}: ${reason}`);
 }
