@@ -5,11 +5,15 @@ const DEFAULT_DOMAIN = 'docker.io';
 const DEFAULT_REPOSITORY = 'library/';
 const COMPONENT = /^[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*$/;
 const TAG = /^\w[\w.-]{0,127}$/;
+const DIGEST = /^[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[0-9a-f]{32,}$/;
+/** Of domain and repository together. */
+const MAX_LENGTH = 255;
 const DOMAIN = /^(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?\.)*[a-zA-Z0-9-]+(?::\d+)?$/;
 
 /** `busybox` → `docker.io/library/busybox:latest`. Errors: InvalidArgument. */
 export function normalizeName(name: string): string {
-  const [withoutDigest = '', digest] = name.split('@');
+  const at = name.indexOf('@');
+  const [withoutDigest, digest] = at < 0 ? [name, undefined] : [name.slice(0, at), name.slice(at + 1)];
   const slash = withoutDigest.lastIndexOf('/');
   const colon = withoutDigest.indexOf(':', slash + 1);
   const path = colon < 0 ? withoutDigest : withoutDigest.slice(0, colon);
@@ -21,6 +25,8 @@ export function normalizeName(name: string): string {
   if (
     !DOMAIN.test(domain) ||
     !TAG.test(tag) ||
+    (digest !== undefined && !DIGEST.test(digest)) ||
+    domain.length + repository.length >= MAX_LENGTH ||
     !repository.split('/').every((part) => COMPONENT.test(part))
   ) {
     const message = /[A-Z]/.test(repository)

@@ -230,7 +230,8 @@ export class Volumes {
       await op.make(made, signal);
     } catch (error) {
       if (changedNothing(error)) await op.abandon();
-      throw new HostError('Unknown', 'VOLUME_CREATE_FAILED', `create ${name}`, { cause: error });
+      const kind = isKind(error, 'InvalidArgument', 'AlreadyExists') ? error.kind : 'Unknown';
+      throw new HostError(kind, 'VOLUME_CREATE_FAILED', `create ${name}`, { cause: error });
     }
     const scoped = { ...record, scope: await scopeOf(driver, signal) };
     await op.commit({ put: [{ kind: 'volume', id: name, record: scoped }] });

@@ -24,7 +24,8 @@ import { isMountPoint, unmountAll } from '@gantry/plugin-sdk/system/mount.ts';
 import { mountOptions } from './mount.ts';
 import { type MountOptions, parseOptions } from './options.ts';
 
-const VALID_NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
+/** As Docker's; longer ones are no file names. */
+const VALID_NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{1,254}$/;
 
 export class LocalVolumes implements VolumeDriver {
   readonly #root: string;
@@ -151,7 +152,7 @@ async function removeEmpty(dir: string): Promise<void> {
 }
 
 function checkName(name: string): void {
-  if (VALID_NAME.test(name) && name.length > 1 && name.length <= 255) return;
+  if (VALID_NAME.test(name)) return;
   throw new HostError(
     'InvalidArgument',
     'INVALID_VOLUME_NAME',

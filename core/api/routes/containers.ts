@@ -4,7 +4,7 @@ import type { WaitCondition } from '../../controllers/container/waiters.ts';
 import type { Engine } from '../../engine.ts';
 import { requireObject } from '../body.ts';
 import { parseFilters } from '../filters.ts';
-import type { Answer, Call, Row } from '../route.ts';
+import type { Answer, Call, Query, Row } from '../route.ts';
 import { compareApi } from '../version.ts';
 import { containerListView, containerView } from '../views/container.ts';
 
@@ -24,7 +24,7 @@ export function containerRows(engine: Engine): readonly Row[] {
     row('GET', '/json', 'list', async ({ query }) => ({
       body: containerListView(engine, {
         all: query.flag('all'),
-        limit: Number(query.text('limit') || 0),
+        limit: whole(query, 'limit'),
         size: query.flag('size'),
         filters: parseFilters(query.text('filters')),
       }),
@@ -60,7 +60,7 @@ export function containerRows(engine: Engine): readonly Row[] {
       return NO_CONTENT;
     }),
     row('POST', '/:id/resize', 'resize', async ({ params, query, signal }) => {
-      await containers.resize(params.id ?? '', Number(query.text('h')), Number(query.text('w')), signal);
+      await containers.resize(params.id ?? '', whole(query, 'h'), whole(query, 'w'), signal);
       return { status: 200 };
     }),
     { ...row('POST', '/:id/wait', 'wait', (call) => wait(engine, call)), kind: 'stream' },
@@ -71,6 +71,17 @@ export function containerRows(engine: Engine): readonly Row[] {
 /** What a client began is finished when it leaves half way: a start or removal cut off would only be undone. */
 function unlessGone(_signal: AbortSignal): AbortSignal {
   return AbortSignal.timeout(300_000);
+}
+
+/** A whole number, 0 when it is not given. */
+function whole(query: Query, name: string): number {
+  const text = query.text(name);
+  if (/^-?\d*$/.test(text)) return Number(text);
+  throw new HostError(
+    'InvalidArgument',
+    'INVALID_NUMBER',
+    `invalid value for ${name}: "${text}" is not a whole number`,
+  );
 }
 
 function stopOptions({ query }: Call): { seconds: number | undefined; signal: string } {

@@ -1,7 +1,7 @@
 /** The containers: what routes call, and what the daemon does with them at its start. */
 import type { Duplex } from 'node:stream';
 import { runtimePoint, type TaskState } from '@gantry/plugin-sdk/contracts/runtime.ts';
-import { messageChain } from '@gantry/plugin-sdk/errors.ts';
+import { HostError, messageChain } from '@gantry/plugin-sdk/errors.ts';
 import type { ContainerRecord } from '../../store/record-types.ts';
 import type { AttachRequest } from './attachments.ts';
 import { type ContainerContext, ZERO_TIME } from './context.ts';
@@ -86,7 +86,9 @@ export class Containers {
   }
 
   async resize(reference: string, rows: number, columns: number, signal: AbortSignal): Promise<void> {
-    const { id, runtime } = this.find(reference);
+    const { id, runtime, state } = this.find(reference);
+    if (state.status !== 'running')
+      throw new HostError('Conflict', 'NOT_RUNNING', `container ${id} is not running`);
     await (await this.#ctx.drivers.driver(runtimePoint, runtime)).resize({ id, rows, columns }, { signal });
   }
 

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { runtimePoint } from '@gantry/plugin-sdk/contracts/runtime.ts';
 import { volumePoint } from '@gantry/plugin-sdk/contracts/volume.ts';
 import { HostError, isHostError } from '@gantry/plugin-sdk/errors.ts';
+import { capabilitiesFor } from '@gantry/plugin-sdk/oci/capabilities.ts';
 import { validatorOf } from '../../schema/validate.ts';
 import { effect } from '../../store/effect.ts';
 import type { ContainerMount, ContainerRecord, ImageRecord } from '../../store/record-types.ts';
@@ -11,8 +12,10 @@ import { volumeKeys } from '../volume.ts';
 import { type ContainerContext, ZERO_TIME } from './context.ts';
 import { copyUp } from './copy-up.ts';
 import { findContainer } from './find.ts';
+import { signalNumber } from './lifecycle.ts';
 import { type PlannedMount, planMounts } from './mount-plan.ts';
 import { type CreateBody, CreateSchema, type HostConfigBody } from './request.ts';
+import { securityOf } from './security.ts';
 import { refuseUnsupported } from './unsupported.ts';
 
 export interface Created {
@@ -31,6 +34,7 @@ export async function createContainer(
   const body = validate(raw);
   const hostConfig = body.HostConfig ?? {};
   refuseUnsupported(hostConfig, raw);
+  checkOptions(body, hostConfig);
   const image = ctx.images.require(body.Image);
   const id = randomBytes(32).toString('hex');
   const processSpec = processOf(body, image);
@@ -143,6 +147,16 @@ async function checkDrivers(
       if (isHostError(error) && error.kind === 'NotFound') throw error;
     });
   }
+}
+
+/** What only the start uses, and would refuse too late. */
+function checkOptions({ Env, StopSignal }: CreateBody, hostConfig: HostConfigBody): void {
+  securityOf(hostConfig);
+  capabilitiesFor(hostConfig.CapAdd ?? [], hostConfig.CapDrop ?? []);
+  if (StopSignal) signalNumber(StopSignal);
+  const nameless = Env?.find((entry) => entry === '' || entry.startsWith('='));
+  if (nameless === undefined) return;
+  throw new HostError('InvalidArgument', 'INVALID_ENVIRONMENT', `invalid environment variable: ${nameless}`);
 }
 
 type ProcessSpec = ContainerRecord['process'];

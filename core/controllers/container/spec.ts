@@ -3,11 +3,11 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { OciMount } from '@gantry/plugin-sdk/contracts/mount.ts';
 import type { OciSpec, TaskSpec } from '@gantry/plugin-sdk/contracts/runtime.ts';
-import { HostError } from '@gantry/plugin-sdk/errors.ts';
 import { capabilitiesFor, defaultSpec } from '@gantry/plugin-sdk/oci/default-spec.ts';
 import { seccompFor } from '@gantry/plugin-sdk/oci/seccomp-profile.ts';
 import type { ContainerRecord } from '../../store/record-types.ts';
 import type { HostConfigBody } from './request.ts';
+import { securityOf } from './security.ts';
 import { type ProcessUser, resolveUser } from './user.ts';
 
 export interface SpecParts {
@@ -23,17 +23,17 @@ export async function taskSpec(record: ContainerRecord, parts: SpecParts): Promi
   const user = await resolveUser(parts.rootfs, process.user);
   return {
     id: record.id,
-    spec: await ociSpec(record, parts, user),
+    spec: ociSpec(record, parts, user),
     stdin: process.openStdin,
     stdinOnce: process.stdinOnce,
     logPath: parts.logPath,
   };
 }
 
-async function ociSpec(record: ContainerRecord, parts: SpecParts, user: ProcessUser): Promise<OciSpec> {
+function ociSpec(record: ContainerRecord, parts: SpecParts, user: ProcessUser): OciSpec {
   const hostConfig = record.hostConfig as HostConfigBody;
   const { process } = record;
-  const security = await securityOf(hostConfig);
+  const security = securityOf(hostConfig);
   const base = defaultSpec({
     cgroupsPath: `/gantry/${record.id}`,
     shmSizeBytes: hostConfig.ShmSize || undefined,
@@ -65,7 +65,6 @@ async function ociSpec(record: ContainerRecord, parts: SpecParts, user: ProcessU
       resources: resourcesOf(base.linux.resources, hostConfig),
       ...rootPropagation(parts.mounts),
       ...(security.seccomp === 'default' && { seccomp: seccompFor(capabilities) }),
-      ...(typeof security.seccomp === 'object' && { seccomp: security.seccomp }),
     },
   };
 }
@@ -103,31 +102,6 @@ function resourcesOf(base: unknown, { Memory, PidsLimit }: HostConfigBody): obje
     ...(Memory && { memory: { limit: Memory } }),
     ...(PidsLimit && { pids: { limit: PidsLimit } }),
   };
-}
-
-interface Security {
-  readonly noNewPrivileges: boolean;
-  readonly seccomp: 'default' | 'unconfined' | object;
-}
-
-/** `--security-opt`: `no-new-privileges[=BOOL]`, `seccomp=unconfined` or a whole profile as JSON. */
-async function securityOf({ SecurityOpt }: HostConfigBody): Promise<Security> {
-  let security: Security = { noNewPrivileges: false, seccomp: 'default' };
-  for (const option of SecurityOpt ?? []) {
-    const at = option.search(/[=:]/);
-    const [key, value] = at < 0 ? [option, ''] : [option.slice(0, at), option.slice(at + 1)];
-    if (key === 'no-new-privileges') security = { ...security, noNewPrivileges: value !== 'false' };
-    else if (key === 'seccomp' && value === 'unconfined') security = { ...security, seccomp: 'unconfined' };
-    else if (key === 'seccomp' && value === 'builtin') security = { ...security, seccomp: 'default' };
-    else {
-      throw new HostError(
-        'NotImplemented',
-        'NOT_IMPLEMENTED',
-        `security option "${option}" is not there yet`,
-      );
-    }
-  }
-  return security;
 }
 
 /** The three files that every container gets, as bind mounts of ours. */
