@@ -16,6 +16,8 @@ export interface RecordedCall {
 
 export interface VolumePlugin {
   readonly process: ChildProcess;
+  /** Resolves when the process has ended, by itself or not. */
+  readonly ended: Promise<unknown>;
   /** Method to { err | resp | status, body | delay | hangup, skip, times }; replaces what was set before. */
   behave(behaviours: Record<string, object>): Promise<void>;
   /** All calls so far, over restarts when there is a record file. */
@@ -38,6 +40,7 @@ export async function startVolumePlugin(options: {
   await Promise.race([once(child.stdout, 'data'), ended]);
   return {
     process: child,
+    ended,
     behave: (behaviours) => post(socket, '/Test.Behave', JSON.stringify(behaviours)),
     calls: () => (existsSync(record) ? parseLines(readFileSync(record, 'utf8')) : []),
     kill: async (signal = 'SIGTERM') => {

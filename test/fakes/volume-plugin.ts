@@ -5,8 +5,8 @@
  *   node volume-plugin.ts --socket PATH --root DIR [--record FILE] [--behave FILE] [--implements A,B] [--scope local]
  *
  * `--record`: a JSON line a call, { method, request, status, response }; `request` null when there was no body.
- * `--behave`: a JSON object, read again at each call: method to { err | resp | status, body | delay | hangup }, `delay` in
- * seconds, with `skip` (calls to leave alone first) and `times` (calls to misbehave at). The same object may be sent as
+ * `--behave`: a JSON object, read again at each call: method to { err | resp | status, body | delay | hangup | die },
+ * `delay` in seconds, `die` as `before` or `after` the work and without an answer, with `skip` (calls to leave alone first) and `times` (calls to misbehave at). The same object may be sent as
  * `POST /Test.Behave`; `POST /Test.Calls` answers all calls so far. Prints `ready` when it listens.
  */
 import {
@@ -29,6 +29,7 @@ interface Behaviour {
   body?: string;
   delay?: number;
   hangup?: boolean;
+  die?: 'before' | 'after';
   skip?: number;
   times?: number;
 }
@@ -192,10 +193,12 @@ async function serve(incoming: IncomingMessage, response: ServerResponse): Promi
   const behaviour = behaviourOf(method);
   if (behaviour?.delay !== undefined)
     await new Promise((go) => setTimeout(go, (behaviour.delay ?? 0) * 1000));
+  if (behaviour?.die === 'before') process.kill(process.pid, 'SIGKILL');
   const answer = behaviour?.hangup
     ? undefined
     : ((behaviour && misbehaved(behaviour)) ?? regular(method, request));
   if (!method.startsWith('Test.')) record(method, request, answer);
+  if (behaviour?.die === 'after') process.kill(process.pid, 'SIGKILL');
   if (answer === undefined) incoming.socket.destroy();
   else response.writeHead(answer.status, { 'Content-Type': 'application/json' }).end(answer.body);
 }

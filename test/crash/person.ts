@@ -1,0 +1,201 @@
+/**
+ * Somebody who uses the daemon and remembers what it said: of each object, whether it is there, gone, or unsure because
+ * the daemon went away in the middle. Every success is told to `onSuccess`, so that a power cut can come right after it.
+ */
+import type { Answer } from './client.ts';
+import { Cut } from './client.ts';
+import type { Machine } from './machine.ts';
+
+export type Belief = 'there' | 'gone' | 'unsure';
+
+export interface ContainerBelief {
+  belief: Belief;
+  /** Whether its process runs; unsure of one that ends by itself. */
+  runs: 'yes' | 'no' | 'unsure';
+  readonly autoRemove: boolean;
+  /** Writes a number a line into its log, for ever. */
+  readonly counts: boolean;
+}
+
+export interface ContainerWish {
+  readonly name?: string;
+  readonly body: Readonly<Record<string, unknown>>;
+  readonly counts?: boolean;
+}
+
+export class Person {
+  readonly volumes = new Map<string, Belief>();
+  readonly images = new Map<string, Belief>();
+  readonly containers = new Map<string, ContainerBelief>();
+  /** `volume/x`, `container/ID`: what somebody has asked to be removed, answered or not. */
+  readonly askedAway = new Set<string>();
+  readonly #machine: Machine;
+  readonly #onSuccess: (count: number) => Promise<void>;
+  #successes = 0;
+
+  constructor(machine: Machine, onSuccess: (count: number) => Promise<void> = async () => {}) {
+    this.#machine = machine;
+    this.#onSuccess = onSuccess;
+  }
+
+  get successes(): number {
+    return this.#successes;
+  }
+
+  get machine(): Machine {
+    return this.#machine;
+  }
+
+  /** Makes a volume; answers its name. '' lets the daemon name it. */
+  async createVolume(
+    name: string,
+    driver: string,
+    options?: Readonly<Record<string, string>>,
+  ): Promise<string> {
+    if (name !== '') this.volumes.set(name, 'unsure');
+    const body = { Name: name, Driver: driver, ...(options && { DriverOpts: options }) };
+    const { text } = await this.#expect([201], 'POST', '/volumes/create', body);
+    const made = (JSON.parse(text) as { Name: string }).Name;
+    this.volumes.set(made, 'there');
+    await this.#succeeded();
+    return made;
+  }
+
+  async removeVolume(name: string): Promise<void> {
+    this.volumes.set(name, 'unsure');
+    this.askedAway.add(`volume/${name}`);
+    await this.#expect([204], 'DELETE', `/volumes/${name}`);
+    this.volumes.set(name, 'gone');
+    await this.#succeeded();
+  }
+
+  /** A create that its driver refuses. */
+  async failToCreateVolume(name: string, driver: string): Promise<void> {
+    this.volumes.set(name, 'unsure');
+    await this.#expect([500], 'POST', '/volumes/create', { Name: name, Driver: driver });
+    this.volumes.set(name, 'gone');
+  }
+
+  async create({ name = '', body, counts = false }: ContainerWish): Promise<string> {
+    const { text } = await this.#expect([201], 'POST', `/containers/create?name=${name}`, body);
+    const id = (JSON.parse(text) as { Id: string }).Id;
+    const { AutoRemove = false } = (body.HostConfig ?? {}) as { AutoRemove?: boolean };
+    this.containers.set(id, { belief: 'there', runs: 'no', autoRemove: AutoRemove, counts });
+    await this.#succeeded();
+    return id;
+  }
+
+  /** A create that fails for `status`. */
+  async failToCreate(status: number, { name = '', body }: ContainerWish): Promise<void> {
+    await this.#expect([status], 'POST', `/containers/create?name=${name}`, body);
+  }
+
+  /** `ends`: it ends by itself, so nobody knows how long it runs. */
+  async start(id: string, { ends = false } = {}): Promise<void> {
+    const known = this.#known(id);
+    known.runs = 'unsure';
+    if (ends && known.autoRemove) known.belief = 'unsure';
+    await this.#expect([204], 'POST', `/containers/${id}/start`);
+    known.runs = ends ? 'unsure' : 'yes';
+    await this.#succeeded();
+  }
+
+  async failToStart(id: string): Promise<void> {
+    const known = this.#known(id);
+    if (known.autoRemove) known.belief = 'unsure';
+    await this.#expect([400, 404, 409, 500], 'POST', `/containers/${id}/start`);
+    if (known.autoRemove) known.belief = 'gone';
+  }
+
+  async stop(id: string): Promise<void> {
+    this.#known(id).runs = 'unsure';
+    await this.#expect([204, 304], 'POST', `/containers/${id}/stop?t=5`);
+    this.#known(id).runs = 'no';
+    await this.#succeeded();
+  }
+
+  async kill(id: string): Promise<void> {
+    this.#known(id).runs = 'unsure';
+    await this.#expect([204], 'POST', `/containers/${id}/kill`);
+    this.#known(id).runs = 'no';
+    await this.#succeeded();
+  }
+
+  async remove(id: string, { force = false } = {}): Promise<void> {
+    this.#known(id).belief = 'unsure';
+    this.#known(id).runs = 'unsure';
+    this.askedAway.add(`container/${id}`);
+    await this.#expect([204], 'DELETE', `/containers/${id}?v=1${force ? '&force=1' : ''}`);
+    this.#known(id).belief = 'gone';
+    await this.#succeeded();
+  }
+
+  /** As `docker run --rm`: waits for the removal, which the wait asked for before the start. Answers the exit code. */
+  async runToEnd(wish: ContainerWish): Promise<number> {
+    const id = await this.create(wish);
+    const head = Promise.withResolvers<void>();
+    const path = `/containers/${id}/wait?condition=removed`;
+    const ended = this.#machine.client.ask('POST', path, undefined, { onHead: head.resolve });
+    ended.catch(head.reject);
+    await head.promise;
+    await this.start(id, { ends: true });
+    const { text } = await ended;
+    if (text.trim() === '') throw new Cut('wait ended with nothing');
+    this.#known(id).belief = 'gone';
+    await this.#succeeded();
+    return (JSON.parse(text) as { StatusCode: number }).StatusCode;
+  }
+
+  async load(name: string, archive: Buffer): Promise<void> {
+    this.images.set(name, 'unsure');
+    const { text } = await this.#expect([200], 'POST', '/images/load?quiet=1', archive);
+    if (/errorDetail/.test(text)) throw new Error(`load: ${text}`);
+    if (!/Loaded image/.test(text)) throw new Cut(`load ended with "${text}"`);
+    this.images.set(name, 'there');
+    await this.#succeeded();
+  }
+
+  async importImage(name: string, rootfs: Buffer): Promise<void> {
+    this.images.set(name, 'unsure');
+    const { text } = await this.#expect(
+      [200],
+      'POST',
+      `/images/create?fromSrc=-&repo=${name}&tag=latest`,
+      rootfs,
+    );
+    if (/errorDetail/.test(text)) throw new Error(`import: ${text}`);
+    if (!/sha256:/.test(text)) throw new Cut(`import ended with "${text}"`);
+    this.images.set(name, 'there');
+    await this.#succeeded();
+  }
+
+  async removeImage(name: string): Promise<void> {
+    this.images.set(name, 'unsure');
+    this.askedAway.add(`image/${name}`);
+    await this.#expect([200], 'DELETE', `/images/${name}`);
+    this.images.set(name, 'gone');
+    await this.#succeeded();
+  }
+
+  #known(id: string): ContainerBelief {
+    const known = this.containers.get(id);
+    if (!known) throw new Error(`container ${id} was never made`);
+    return known;
+  }
+
+  async #expect(
+    statuses: readonly number[],
+    method: string,
+    path: string,
+    body?: object | Buffer,
+  ): Promise<Answer> {
+    const answer = await this.#machine.client.ask(method, path, body);
+    if (statuses.includes(answer.status)) return answer;
+    throw new Error(`${method} ${path}: ${answer.status} ${answer.text.trim()}`);
+  }
+
+  async #succeeded(): Promise<void> {
+    this.#successes += 1;
+    await this.#onSuccess(this.#successes);
+  }
+}

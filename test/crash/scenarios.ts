@@ -1,0 +1,145 @@
+/** What people do with the daemon, step by step. Each scenario can be done again after it was done or cut off. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { archiveOf, IMAGE, rootfsTar } from './images.ts';
+import { PLUGIN } from './machine.ts';
+import type { ContainerWish, Person } from './person.ts';
+
+export interface Scenario {
+  readonly name: string;
+  run(person: Person): Promise<void>;
+}
+
+const COUNT = 'i=0; while :; do i=$((i+1)); echo $i; usleep 20000; done';
+/** Ends at once when it is told to. */
+const SLEEP = 'trap "exit 0" TERM; while :; do usleep 20000; done';
+
+function shell(script: string, hostConfig: object = {}, more: object = {}): ContainerWish['body'] {
+  return {
+    Image: IMAGE,
+    Cmd: ['sh', '-c', script],
+    HostConfig: { NetworkMode: 'none', ...hostConfig },
+    ...more,
+  };
+}
+
+function volumeAt(source: string, target: string, driver: string, subpath?: string): object {
+  const options = { DriverConfig: { Name: driver }, ...(subpath && { Subpath: subpath }) };
+  return { Type: 'volume', Source: source, Target: target, VolumeOptions: options };
+}
+
+export const SCENARIOS: readonly Scenario[] = [
+  {
+    name: 'local volumes',
+    async run(person) {
+      await person.createVolume('la', 'local');
+      await person.createVolume('lb', 'local', { type: 'tmpfs', device: 'tmpfs', o: 'size=1m' });
+      const unnamed = await person.createVolume('', 'local');
+      await person.removeVolume('la');
+      await person.createVolume('la', 'local');
+      await person.removeVolume('lb');
+      await person.removeVolume(unnamed);
+      await person.removeVolume('la');
+    },
+  },
+  {
+    name: 'plugin volumes',
+    async run(person) {
+      await person.createVolume('pa', PLUGIN);
+      await person.createVolume('pb', PLUGIN, { a: '1' });
+      await person.removeVolume('pa');
+      await person.removeVolume('pb');
+    },
+  },
+  {
+    name: 'run --rm with every mount',
+    async run(person) {
+      await person.createVolume('pv', PLUGIN);
+      mkdirSync(join(person.machine.pluginRoot, 'pv/sub'), { recursive: true });
+      const mounts = [
+        volumeAt('pv', '/pv', PLUGIN),
+        volumeAt('pv', '/sub', PLUGIN, 'sub'),
+        volumeAt('', '/data', 'local'),
+        { Type: 'image', Source: IMAGE, Target: '/img', ImageOptions: { Subpath: 'data' } },
+      ];
+      const script = 'test -f /data/a && test -f /img/below/b && echo x > /sub/f && test -f /pv/sub/f';
+      const code = await person.runToEnd({ body: shell(script, { AutoRemove: true, Mounts: mounts }) });
+      if (code !== 0) throw new Error(`the container ended with ${code}`);
+      await person.removeVolume('pv');
+    },
+  },
+  {
+    name: 'create, start, stop, rm',
+    async run(person) {
+      const body = shell(SLEEP, { Binds: ['lv:/lv'] }, { Volumes: { '/data': {} } });
+      const id = await person.create({ name: 'plain', body });
+      person.volumes.set('lv', 'there');
+      await person.start(id);
+      await person.stop(id);
+      await person.start(id);
+      await person.kill(id);
+      await person.remove(id);
+      await person.removeVolume('lv');
+    },
+  },
+  {
+    name: 'run -d, kill, rm -f',
+    async run(person) {
+      const body = shell(COUNT, { Mounts: [volumeAt('pd', '/pd', PLUGIN)] });
+      const id = await person.create({ name: 'counts', body, counts: true });
+      person.volumes.set('pd', 'there');
+      await person.start(id);
+      const removed = await person.create({
+        name: 'rm-counts',
+        body: shell(COUNT, { AutoRemove: true }),
+        counts: true,
+      });
+      await person.start(removed);
+      await person.kill(id);
+      await person.remove(id);
+      await person.remove(removed, { force: true });
+      await person.removeVolume('pd');
+    },
+  },
+  {
+    name: 'images',
+    async run(person) {
+      await person.load('second:latest', archiveOf(person.machine.dir, 'second:latest'));
+      await person.importImage('third', rootfsTar());
+      await person.removeImage('second:latest');
+      await person.removeImage('third');
+    },
+  },
+  {
+    name: 'failing starts',
+    async run(person) {
+      const absent = { Image: IMAGE, Cmd: ['/no/such'] };
+      const mounts = [volumeAt('pf', '/pf', PLUGIN), volumeAt('', '/data', 'local')];
+      const hostConfig = { NetworkMode: 'none', Mounts: mounts };
+      const kept = await person.create({ name: 'fails', body: { ...absent, HostConfig: hostConfig } });
+      await person.failToStart(kept);
+      const auto = { ...hostConfig, AutoRemove: true };
+      const gone = await person.create({ name: 'fails-rm', body: { ...absent, HostConfig: auto } });
+      await person.failToStart(gone);
+      await person.remove(kept);
+      await person.removeVolume('pf');
+    },
+  },
+  {
+    name: 'failing creates',
+    async run(person) {
+      const { plugin } = person.machine;
+      await plugin.behave({ 'VolumeDriver.Create': { err: 'no space' } });
+      await person.failToCreateVolume('px', PLUGIN);
+      const mounts = [volumeAt('', '/data', 'local'), volumeAt('px', '/px', PLUGIN)];
+      await person.failToCreate(500, { name: 'never', body: shell('true', { Mounts: mounts }) });
+      await plugin.behave({ 'VolumeDriver.Mount': { err: 'not now' } });
+      const id = await person.create({ name: 'unmounted', body: shell('true', { Mounts: mounts }) });
+      person.volumes.set('px', 'there');
+      await person.failToStart(id);
+      await plugin.behave({});
+      await person.remove(id);
+      await person.removeVolume('px');
+    },
+  },
+];
