@@ -26,6 +26,8 @@ for_tests='
   python3 python3
 '
 
+npm_flags='--no-audit --no-fund --loglevel=error'
+
 # Debian keeps these off the PATH of users that are not root.
 search=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
@@ -46,8 +48,13 @@ install_npm_packages() {
   echo 'setup: npm packages'
   # `npm run` puts the pinned Node first on the PATH, and `npm ci` would remove it under its own feet.
   PATH=$(printf %s "$PATH" | tr : '\n' | grep -v '/node_modules/\.bin$' | paste -sd : -)
-  npm ci --no-audit --no-fund --loglevel=error || npm install --no-audit --no-fund --loglevel=error ||
-    fail 'the npm packages could not be installed: npm ci failed, its words stand above'
+  talk=$(mktemp)
+  npm ci $npm_flags >"$talk" 2>&1 && status=0 || status=$?
+  # The lock and package.json say different things.
+  if grep -q EUSAGE "$talk"; then npm install $npm_flags >"$talk" 2>&1 && status=0 || status=$?; fi
+  [ $status = 0 ] || cat "$talk" >&2
+  rm -f "$talk"
+  [ $status = 0 ] || fail 'the npm packages could not be installed: the words of npm stand above'
   touch $lock
 }
 

@@ -162,13 +162,17 @@ t.test('fails with the words of apt', async (t) => {
 });
 
 t.test('installs npm packages by npm ci, and by npm install when the lock does not fit', async (t) => {
-  const npm = (ci: number) => ({
-    npm: `echo "npm $1" >> $CALLS; mkdir -p node_modules; [ $1 != ci ] || exit ${ci}`,
+  const npm = (fault: string) => ({
+    npm: `echo "npm $1" >> $CALLS; mkdir -p node_modules; [ $1 != ci ] || [ -z "${fault}" ] || { echo "${fault}"; exit 1; }`,
   });
-  const fits = setUp(t, { has: RUN, modules: false, programs: npm(0) });
-  t.same(fits, { status: 0, output: 'setup: npm packages\n', calls: 'npm ci\n' });
-  const misfits = setUp(t, { has: RUN, modules: false, programs: npm(1) });
-  t.same(misfits, { status: 0, output: 'setup: npm packages\n', calls: 'npm ci\nnpm install\n' });
+  const setUpWith = (fault: string) => setUp(t, { has: RUN, modules: false, programs: npm(fault) });
+  const said = 'setup: npm packages\n';
+  t.same(setUpWith(''), { status: 0, output: said, calls: 'npm ci\n' });
+  t.same(setUpWith('EUSAGE'), { status: 0, output: said, calls: 'npm ci\nnpm install\n' });
+  const away = setUpWith('no network');
+  t.equal(away.status, 1);
+  t.equal(away.calls, 'npm ci\n');
+  t.match(away.output, 'no network');
 });
 
 t.test('every program of the fake machines is one that the script asks for', async (t) => {

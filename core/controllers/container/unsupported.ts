@@ -4,7 +4,7 @@ import { HostError } from '@gantry/plugin-sdk/errors.ts';
 type Fields = Readonly<Record<string, unknown>>;
 
 /** HostConfig field → what to call it. Any value but the empty ones is refused. */
-const ABSENT: Readonly<Record<string, string>> = {
+export const ABSENT: Readonly<Record<string, string>> = {
   PortBindings: 'published ports',
   PublishAllPorts: 'published ports',
   Links: 'links',

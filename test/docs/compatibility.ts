@@ -1,0 +1,69 @@
+/**
+ * The generated half of docs/compatibility.md: every operation that Docker publishes, with its state here, and the
+ * options of a container that are refused. Run as a program (`npm run docs`) it writes them between their marks.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { PUBLISHED, shapeOf } from '../../core/api/routes/absent.ts';
+import { routeTable } from '../../core/api/routes/table.ts';
+import { ABSENT } from '../../core/controllers/container/unsupported.ts';
+import type { Engine } from '../../core/engine.ts';
+
+const PAGE = resolve(import.meta.dirname, '../../docs/compatibility.md');
+export const BEGIN = '<!-- operations: written by `npm run docs` -->';
+export const END = '<!-- end of operations -->';
+
+/** What of an operation that is there answers 501 or is left out. */
+const NOTES: Readonly<Record<string, string>> = {
+  'POST /containers/create': 'the options below answer 501',
+  'DELETE /containers/{id}': '`link` answers 501',
+  'POST /containers/{id}/attach': '`logs` replays nothing',
+  'POST /images/create': 'import from an archive; pull and import from a URL answer 501',
+  'GET /images/json': '`before`, `since` and `until` are accepted and have no effect',
+  'GET /images/{name}/history': 'sizes are 0',
+  'GET /info': 'says what is there; fields for what is not are empty',
+};
+
+/** Rows of Gantry's own, and the published ones that are there, as `METHOD /path`. */
+export function presentOperations(): readonly string[] {
+  // The table is only looked at: no handler runs, so no engine is needed.
+  const rows = routeTable({} as Engine).filter(({ name }) => name !== 'absent');
+  return rows.map(({ method, path }) => `${method} ${shapeOf(path)}`);
+}
+
+export function generated(): string {
+  const present = new Set(presentOperations());
+  const isThere = (operation: string) => present.has(shapeOf(operation));
+  const rows = PUBLISHED.map((operation) => {
+    const state = isThere(operation) ? 'yes' : '501';
+    return `| \`${operation}\` | ${state} | ${(isThere(operation) && NOTES[operation]) || ''} |`;
+  });
+  const options = Map.groupBy(Object.entries(ABSENT), ([, words]) => words);
+  const refused = [...options].map(
+    ([words, fields]) => `* ${words} (${fields.map(([field]) => `\`HostConfig.${field}\``).join(', ')})`,
+  );
+  return [
+    `${PUBLISHED.filter(isThere).length} of the ${PUBLISHED.length} operations of API 1.55 are there.`,
+    '',
+    '| Operation | There? | What of it is not |',
+    '| --- | --- | --- |',
+    ...rows,
+    '',
+    'Options of a new container that are refused:',
+    '',
+    ...refused,
+    '* restart policies other than `no`, health checks, log drivers other than `json-file`',
+    '* networks other than `none` and `host`; with no word about a network there is a loopback interface only, and a warning',
+    '* IPC modes other than `private`, `shareable` and `none`; cgroup namespace modes other than `private`',
+  ].join('\n');
+}
+
+/** The page with its generated part made anew. */
+export function refreshed(page: string): string {
+  const begin = page.indexOf(BEGIN);
+  const end = page.indexOf(END);
+  if (begin < 0 || end < begin) throw new Error(`docs/compatibility.md lacks "${BEGIN}" or "${END}"`);
+  return `${page.slice(0, begin + BEGIN.length)}\n\n${generated()}\n\n${page.slice(end)}`;
+}
+
+if (import.meta.main) writeFileSync(PAGE, refreshed(readFileSync(PAGE, 'utf8')));
