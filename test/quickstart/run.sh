@@ -6,5 +6,7 @@ cd "$(dirname "$0")/../.."
 sh test/setup.sh
 root=$PWD
 . core/bin/find-node.sh
-"$node" core/build.ts
+case $(find_entry "$root" gantryd) in
+  *.ts) "$node" core/build.ts ;;
+esac
 exec sh test/as-root.sh "$node" "$node_flags" test/quickstart/main.ts "$@"
