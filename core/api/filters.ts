@@ -48,6 +48,22 @@ export function flagFilter(filters: Filters, key: string): boolean | undefined {
   throw invalid(`invalid filter '${key}=[${value}]'`);
 }
 
+const UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000 };
+
+/** A date, seconds since 1970, or a duration back from now such as `1h30m`, as milliseconds since 1970. */
+export function parseTime(text: string): number {
+  if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1000;
+  if (/^(\d+[smh])+$/.test(text)) {
+    const parts = [...text.matchAll(/(\d+)([smh])/g)];
+    return (
+      Date.now() - parts.reduce((sum, [, count, unit]) => sum + Number(count) * (UNITS[unit ?? ''] ?? 0), 0)
+    );
+  }
+  const time = Date.parse(text);
+  if (Number.isNaN(time)) throw invalid(`invalid time: "${text}"`);
+  return time;
+}
+
 function valuesOf(key: string, values: unknown): readonly string[] {
   if (Array.isArray(values) && values.every((value) => typeof value === 'string')) return values;
   if (typeof values === 'object' && values !== null && !Array.isArray(values)) {

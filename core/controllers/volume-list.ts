@@ -11,6 +11,8 @@ export interface VolumeListing {
   readonly record: VolumeRecord;
   /** What the driver said just now; undefined when it was not asked or did not answer in time. */
   readonly live: VolumeView | undefined;
+  /** Set when a driver that was asked did not answer: why, and when it last confirmed the volume (RFC 3339). */
+  readonly stale?: { readonly reason: string; readonly confirmedAt: string };
 }
 
 /** Docker waits for its slowest plugin; a person looking at a list does not want to. */

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { type VolumeDriver, volumePoint } from '@gantry/plugin-sdk/contracts/volume.ts';
-import { HostError, isKind } from '@gantry/plugin-sdk/errors.ts';
+import { HostError, isKind, messageChain } from '@gantry/plugin-sdk/errors.ts';
 import { effect } from '../store/effect.ts';
 import type { LockKey, Locks } from '../store/locks.ts';
 import type { VolumeRecord } from '../store/record-types.ts';
@@ -32,6 +32,8 @@ export class Volumes {
   readonly #store: Store;
   readonly #locks: Locks;
   readonly #drivers: Drivers;
+  /** When a driver last confirmed a volume; known since the start of this daemon. */
+  readonly #confirmedAt = new Map<string, string>();
 
   constructor(store: Store, locks: Locks, drivers: Drivers) {
     this.#store = store;
@@ -108,10 +110,12 @@ export class Volumes {
     try {
       const driver = await this.#drivers.driver(volumePoint, record.driver);
       const live = await driver.get({ name: record.name }, { signal: soon });
+      if (live) this.#confirmedAt.set(record.name, new Date().toISOString());
       return live && { record, live };
-    } catch {
+    } catch (error) {
       signal.throwIfAborted();
-      return { record, live: undefined };
+      const confirmedAt = this.#confirmedAt.get(record.name) ?? record.createdAt;
+      return { record, live: undefined, stale: { reason: messageChain(error), confirmedAt } };
     }
   }
 

@@ -19,7 +19,6 @@ const NOTES: Readonly<Record<string, string>> = {
   'DELETE /containers/{id}': '`link` answers 501',
   'POST /containers/{id}/attach': '`logs` replays nothing',
   'POST /images/create': 'import from an archive; pull and import from a URL answer 501',
-  'GET /images/json': '`before`, `since` and `until` are accepted and have no effect',
   'GET /images/{name}/history': 'sizes are 0',
   'GET /info': 'says what is there; fields for what is not are empty',
 };

@@ -3,7 +3,15 @@ import { PassThrough } from 'node:stream';
 import { HostError, messageChain } from '@gantry/plugin-sdk/errors.ts';
 import { familiarName, normalizeName } from '../../controllers/image-name.ts';
 import type { Engine } from '../../engine.ts';
-import { checkFilters, matchesAny, matchesLabels, parseFilters } from '../filters.ts';
+import type { ImageRecord } from '../../store/record-types.ts';
+import {
+  checkFilters,
+  type Filters,
+  matchesAny,
+  matchesLabels,
+  parseFilters,
+  parseTime,
+} from '../filters.ts';
 import type { Answer, Call, Row } from '../route.ts';
 import { imageSummary, imageView } from '../views/image.ts';
 
@@ -67,12 +75,22 @@ function list(engine: Engine, { query }: Call): Answer {
     .filter(
       (image) =>
         matchesLabels(filters, image.config.Labels ?? {}) &&
+        matchesTime(engine, image, filters) &&
         matchesAny(filters, 'dangling', (value) => (value === 'true') === (image.names.length === 0)) &&
         matchesAny(filters, 'reference', (pattern) =>
           image.names.some((name) => matchesReference(name, pattern)),
         ),
     );
   return { body: shown.map((image) => imageSummary(engine, image)) };
+}
+
+function matchesTime(engine: Engine, { createdAt }: ImageRecord, filters: Filters): boolean {
+  const of = (key: string) => (filters.get(key) ?? []).map((name) => engine.images.require(name).createdAt);
+  return (
+    of('before').every((other) => createdAt < other) &&
+    of('since').every((other) => createdAt > other) &&
+    (filters.get('until') ?? []).every((time) => Date.parse(createdAt) < parseTime(time))
+  );
 }
 
 function matchesReference(name: string, pattern: string): boolean {

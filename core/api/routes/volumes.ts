@@ -46,7 +46,10 @@ export function volumeRows(engine: Engine): readonly Row[] {
         // The docker command sends {} for no options, and plugins are sent null then.
         const options = DriverOpts && Object.keys(DriverOpts).length > 0 ? DriverOpts : null;
         const request = { name: Name, driver: Driver, options, labels: Labels ?? {} };
-        return { status: 201, body: volumeView(await volumes.create(request, signal), undefined) };
+        return {
+          status: 201,
+          body: volumeView({ record: await volumes.create(request, signal), live: undefined }),
+        };
       },
     },
     {
@@ -70,8 +73,7 @@ export function volumeRows(engine: Engine): readonly Row[] {
       path: '/volumes/:name',
       kind: 'json',
       async handler({ params, signal }) {
-        const { record, live } = await volumes.inspect(params.name ?? '', signal);
-        return { body: volumeView(record, live) };
+        return { body: volumeView(await volumes.inspect(params.name ?? '', signal)) };
       },
     },
     {
@@ -108,7 +110,7 @@ async function list(engine: Engine, { query, signal }: Call) {
   );
   return {
     body: {
-      Volumes: shown.map(({ record, live }) => volumeView(record, live)),
+      Volumes: shown.map(volumeView),
       Warnings: warnings.length > 0 ? warnings : null,
     },
   };

@@ -1,8 +1,7 @@
 /** Volumes as the newest Engine API shows them. */
-import type { VolumeView } from '@gantry/plugin-sdk/contracts/volume.ts';
-import type { VolumeRecord } from '../../store/record-types.ts';
+import type { VolumeListing } from '../../controllers/volume-list.ts';
 
-export function volumeView(record: VolumeRecord, live: VolumeView | undefined): object {
+export function volumeView({ record, live, stale }: VolumeListing): object {
   const { name, driver, labels, options, scope, createdAt, anonymous } = record;
   const marked = anonymous ? { 'com.docker.volume.anonymous': '', ...labels } : labels;
   return {
@@ -14,5 +13,7 @@ export function volumeView(record: VolumeRecord, live: VolumeView | undefined): 
     Options: options,
     Scope: scope,
     ...(live?.status && Object.keys(live.status).length > 0 && { Status: live.status }),
+    // Docker has no field for it, and people look at Status.
+    ...(stale && { Status: { stale: stale.reason, lastConfirmed: stale.confirmedAt } }),
   };
 }
