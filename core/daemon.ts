@@ -72,6 +72,7 @@ export async function startDaemon(options: DaemonOptions, log: Logger): Promise<
     engine,
     async stop() {
       stopping.abort();
+      engine.replay.stop();
       await api.close();
       await host.stop();
       await engine.store.close();
@@ -107,9 +108,15 @@ async function buildEngine(
     syncMetadata: () => syncMetadata(dataRoot),
   });
   const locks = new Locks();
-  const replay = new Replay(store, locks, (held) => wantedEffect(store, held), log);
+  const replay = new Replay({
+    store,
+    locks,
+    wanted: (held) => wantedEffect(store, held),
+    onAppear: (driver, tell) => host.onAppear(driver, tell),
+    log,
+  });
   const images = new Images(store, locks, archives);
-  const volumes = new Volumes(store, locks, host);
+  const volumes = new Volumes(store, locks, host, replay);
   const containers = new Containers({
     store,
     locks,
@@ -154,23 +161,22 @@ async function buildEngine(
  */
 async function recover(engine: Engine, host: DriverHost, signal: AbortSignal): Promise<void> {
   for (const { driver } of engine.store.records.all('volume')) host.expect(driver);
-  if (await isNewBoot(engine)) await engine.replay.restoreAll(signal);
+  if (await isNewBoot(engine)) {
+    await engine.replay.restoreAll(signal);
+    await writeFile(path.join(engine.dirs.data, 'boot-id'), engine.store.boot);
+  }
   await engine.containers.adopt();
   const settled = engine.replay.settleAll(signal);
-  for (const driver of engine.replay.driversOfPending()) {
-    const stop = host.onAppear(driver, () => void engine.replay.settleAll(signal));
-    signal.addEventListener('abort', stop, { once: true });
-  }
   await Promise.race([settled, new Promise((resolve) => setTimeout(resolve, LEFT_OVERS_MS))]);
 }
 
-/** Whether the machine was restarted, or lost its power, since the last start of this daemon; noted durably. */
+/**
+ * Whether the machine was restarted, or lost its power, since a recovery was last completed. The note of that need not be
+ * durable: to restore once more than needed does no harm.
+ */
 async function isNewBoot({ dirs, store }: Engine): Promise<boolean> {
-  const file = path.join(dirs.data, 'boot-id');
-  const last = await readFile(file, 'utf8').catch(() => '');
-  if (last === store.boot) return false;
-  await writeFile(file, store.boot);
-  return last !== '';
+  const last = await readFile(path.join(dirs.data, 'boot-id'), 'utf8').catch(() => '');
+  return last !== store.boot;
 }
 
 const LEFT_OVERS_MS = 100;
@@ -190,7 +196,7 @@ async function daemonId(dataRoot: string): Promise<string> {
   const known = await readFile(file, 'utf8').catch(() => '');
   if (known) return known.trim();
   const id = randomUUID();
-  await writeFile(file, `${id}\n`);
+  await writeFile(file, `${id}\n`, { flush: true });
   return id;
 }
 

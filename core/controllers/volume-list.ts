@@ -36,13 +36,19 @@ export async function listVolumes(
     answers.flatMap(({ name, views }) => views.map((view) => [`${name}/${view.name}`, view] as const)),
   );
   const listings = records.map((record) => ({ record, live: live.get(`${record.driver}/${record.name}`) }));
-  const known = new Set(records.map(({ name }) => name));
+  // A volume that is being made is not there yet: a power cut may still take it.
+  const making = store.openOperations().flatMap(({ makes }) => makes);
+  const known = new Set([...records.map(({ name }) => name), ...making.map(({ args }) => nameOf(args))]);
   const strangers = answers.flatMap(({ name, views }) =>
     views
       .filter((view) => !known.has(view.name))
       .map((view) => ({ record: strangerRecord(name, view), live: view })),
   );
   return { volumes: [...listings, ...strangers], warnings: warningsOf(failed, records) };
+}
+
+function nameOf(args: object): string {
+  return 'name' in args ? String(args.name) : '';
 }
 
 interface ListAnswer {

@@ -4,10 +4,12 @@
  */
 import { randomBytes } from 'node:crypto';
 import { type VolumeDriver, volumePoint } from '@gantry/plugin-sdk/contracts/volume.ts';
-import { HostError, isKind, messageChain } from '@gantry/plugin-sdk/errors.ts';
+import { HostError, isHostError, isKind, messageChain } from '@gantry/plugin-sdk/errors.ts';
 import { effect } from '../store/effect.ts';
 import type { LockKey, Locks } from '../store/locks.ts';
+import type { Operation } from '../store/operation.ts';
 import type { VolumeRecord } from '../store/record-types.ts';
+import type { Replay } from '../store/replay.ts';
 import type { Store } from '../store/store.ts';
 import type { Drivers } from './drivers.ts';
 import { changedNothing, saysAbsent } from './volume-answers.ts';
@@ -32,13 +34,15 @@ export class Volumes {
   readonly #store: Store;
   readonly #locks: Locks;
   readonly #drivers: Drivers;
+  readonly #replay: Replay;
   /** When a driver last confirmed a volume; known since the start of this daemon. */
   readonly #confirmedAt = new Map<string, string>();
 
-  constructor(store: Store, locks: Locks, drivers: Drivers) {
+  constructor(store: Store, locks: Locks, drivers: Drivers, replay: Replay) {
     this.#store = store;
     this.#locks = locks;
     this.#drivers = drivers;
+    this.#replay = replay;
   }
 
   record(name: string): VolumeRecord | undefined {
@@ -56,6 +60,7 @@ export class Volumes {
 
   /** As `create`, for a caller that holds the key of the volume. */
   async createLocked(request: VolumeRequest, anonymous: boolean, signal: AbortSignal): Promise<VolumeRecord> {
+    await this.#settleEarlier(request.name, signal);
     const known = this.record(request.name);
     if (known) return this.#reuse(known, request, signal);
     const found = request.driver === '' && !anonymous ? await this.#probe(request.name, signal) : undefined;
@@ -72,6 +77,7 @@ export class Volumes {
 
   async remove(name: string, force: boolean, signal: AbortSignal): Promise<void> {
     await this.#locks.hold([`volume/${name}`], signal, async () => {
+      await this.#settleEarlier(name, signal);
       const record = this.record(name) ?? (await this.#probe(name, signal))?.record;
       if (!record) {
         if (force) return;
@@ -167,12 +173,31 @@ export class Volumes {
     await op.commit(forward);
   }
 
+  /**
+   * A removal or creation that its driver gave no answer to is settled before anybody counts on the volume; the caller
+   * holds its key. Errors: Unavailable while the driver still gives none.
+   */
+  async #settleEarlier(name: string, signal: AbortSignal): Promise<void> {
+    const object = `volume/${name}` as const;
+    if (!this.#store.openOperations().some((open) => open.object === object)) return;
+    if (await this.#replay.settleHeld(object, signal)) return;
+    const reason = this.#replay.waiting().get(object) ?? 'its driver gave no answer';
+    throw new HostError(
+      'Unavailable',
+      'VOLUME_UNSETTLED',
+      `volume ${name}: an earlier call is open: ${reason}`,
+      {
+        hint: `see what it waits for with: gantry driver why volume/${name}`,
+      },
+    );
+  }
+
   /** `rm -f`: a volume that its driver refuses to remove, and denies to have, goes off the books. */
   async #removeOrForget(record: VolumeRecord, signal: AbortSignal): Promise<void> {
     try {
       await this.removeLocked(record, signal);
     } catch (error) {
-      if (!(await this.#denies(record, signal))) throw error;
+      if (!(await this.denies(record, signal))) throw error;
       const { key } = volumeEffect(record);
       await using op = await this.#store.begin('volume.forget', `volume/${record.name}`, {});
       op.forget(key);
@@ -180,7 +205,8 @@ export class Volumes {
     }
   }
 
-  async #denies({ driver, name }: VolumeRecord, signal: AbortSignal): Promise<boolean> {
+  /** Whether the volume's driver says that it has none of that name. */
+  async denies({ driver, name }: VolumeRecord, signal: AbortSignal): Promise<boolean> {
     try {
       return !(await (await this.#drivers.driver(volumePoint, driver)).get({ name }, { signal }));
     } catch (error) {
@@ -190,6 +216,7 @@ export class Volumes {
 
   /** Asks every driver whether it has `name`; the first that does wins, in the order of their names, and is adopted. */
   async #probe(name: string, signal: AbortSignal): Promise<VolumeListing | undefined> {
+    if (this.#isBeingMade(name)) return undefined;
     const soon = AbortSignal.any([signal, AbortSignal.timeout(PROBE_MS)]);
     const known = await this.#drivers.everyDriver(volumePoint, { signal: soon });
     const answers = await Promise.all(
@@ -206,6 +233,12 @@ export class Volumes {
     const scope = await scopeOf(found.driver, soon);
     const record = toRecord(request, false, scope, found.view.mountpoint, found.view.createdAt);
     return { record: await this.#adopt(record), live: found.view };
+  }
+
+  /** Then its driver may have it already, and a power cut may still take it. */
+  #isBeingMade(name: string): boolean {
+    const making = this.#store.openOperations().flatMap(({ makes }) => makes);
+    return making.some(({ kind, args }) => kind === 'volume' && 'name' in args && args.name === name);
   }
 
   async #reuse(known: VolumeRecord, request: VolumeRequest, signal: AbortSignal): Promise<VolumeRecord> {
@@ -231,28 +264,50 @@ export class Volumes {
     const forward = { put: [{ kind: 'volume' as const, id: name, record }] };
     await using op = await this.#store.begin('volume.create', `volume/${name}`, { makes: [made], forward });
     try {
-      await op.make(made, signal);
+      const scoped = await this.makeWithin(op, record, signal);
+      await op.commit({ put: [{ kind: 'volume', id: name, record: scoped }] });
+      return scoped;
     } catch (error) {
-      if (changedNothing(error)) await op.abandon();
-      const kind = isKind(error, 'InvalidArgument', 'AlreadyExists') ? error.kind : 'Unknown';
-      throw new HostError(kind, 'VOLUME_CREATE_FAILED', `create ${name}`, { cause: error });
+      if (isHostError(error) && changedNothing(error.cause)) await op.abandon();
+      throw error;
     }
-    const scoped = { ...record, scope: await scopeOf(driver, signal) };
-    await op.commit({ put: [{ kind: 'volume', id: name, record: scoped }] });
-    return scoped;
+  }
+
+  /**
+   * Of an anonymous volume about to be made within a container's own operation, so that neither is there without the
+   * other: its record, under a name that nobody else can have. Asks the driver as `create` does.
+   */
+  async planAnonymous(request: VolumeRequest, signal: AbortSignal): Promise<VolumeRecord> {
+    const name = randomBytes(32).toString('hex');
+    const driver = request.driver || LOCAL_DRIVER;
+    await getOrAbsent(await this.#drivers.driver(volumePoint, driver), name, signal);
+    return toRecord({ ...request, name, driver }, true, 'local', '');
+  }
+
+  /** Makes the volume of a record, which the operation's intent named; answers the record to commit. */
+  async makeWithin(op: Operation, record: VolumeRecord, signal: AbortSignal): Promise<VolumeRecord> {
+    const driver = await this.#drivers.driver(volumePoint, record.driver);
+    try {
+      await op.make(volumeEffect(record), signal);
+    } catch (error) {
+      const kind = isKind(error, 'InvalidArgument', 'AlreadyExists') ? error.kind : 'Unknown';
+      throw new HostError(kind, 'VOLUME_CREATE_FAILED', `create ${record.name}`, { cause: error });
+    }
+    return { ...record, scope: await scopeOf(driver, signal) };
   }
 
   /** Takes a volume that its driver had before us on the books. */
   async #adopt(record: VolumeRecord): Promise<VolumeRecord> {
-    const held = { ...volumeEffect(record), owner: `volume/${record.name}` as const };
-    await this.#store.put('volume.adopt', { put: [{ kind: 'volume', id: record.name, record }] }, [held]);
+    const changes = { put: [{ kind: 'volume' as const, id: record.name, record }] };
+    await this.#store.put('volume.adopt', changes, [volumeEffect(record)]);
     return record;
   }
 }
 
 export function volumeEffect(record: { name: string; driver: string; options: VolumeRecord['options'] }) {
   const { name, driver, options } = record;
-  return effect('volume', `${driver}/${name}`, { driver, name, options });
+  const owner = `volume/${name}` as const;
+  return { ...effect('volume', `${driver}/${name}`, { driver, name, options }), owner };
 }
 
 /** Lock keys of the volumes named, for a caller that is about to count on them. */

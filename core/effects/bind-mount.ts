@@ -1,16 +1,19 @@
 /** Part of a volume or image (its subpath) mounted at a path of ours, so that no link can lead the runtime elsewhere. */
 import { closeSync, fstatSync } from 'node:fs';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
 import { bind, isMountPoint, unmountAll } from '@gantry/plugin-sdk/system/mount.ts';
 import { openBeneath } from '@gantry/plugin-sdk/system/open-beneath.ts';
 import type { EffectHandler } from '../store/effect.ts';
+import { removeTarget } from './mount-target.ts';
 
 export const bindMountEffects: EffectHandler<'bind-mount'> = {
   endsWithBoot: true,
   async make({ target, source, subpath }) {
     const descriptor = openSubpath(source, subpath);
     try {
+      await mkdir(path.dirname(target), { recursive: true, mode: 0o710 });
       if (fstatSync(descriptor).isDirectory()) await mkdir(target, { recursive: true });
       else await writeFile(target, '');
       bind(`/proc/self/fd/${descriptor}`, target);
@@ -22,7 +25,7 @@ export const bindMountEffects: EffectHandler<'bind-mount'> = {
   probe: async ({ target }) => (isMountPoint(target) ? 'present' : 'absent'),
   async undo({ target }) {
     await unmountAll(target);
-    await rm(target, { recursive: true, force: true });
+    await removeTarget(target);
     return undefined;
   },
   restore: async () => {},

@@ -19,5 +19,7 @@ export const directoryEffects: EffectHandler<'host-directory'> = {
     await rm(path, { recursive: true, force: true });
     return 'unsynced';
   },
-  restore: async () => {},
+  async restore({ path, keep }) {
+    if (!keep) mkdirSync(path, { recursive: true, mode: 0o710 });
+  },
 };

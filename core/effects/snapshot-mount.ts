@@ -1,9 +1,10 @@
 /** A snapshot mounted at a path of ours. */
-import { mkdir, rmdir } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { snapshotPoint } from '@gantry/plugin-sdk/contracts/snapshot.ts';
 import { isMountPoint } from '@gantry/plugin-sdk/system/mount.ts';
 import type { Drivers } from '../controllers/drivers.ts';
 import type { EffectHandler } from '../store/effect.ts';
+import { removeTarget } from './mount-target.ts';
 
 export function snapshotMountEffects(drivers: Drivers): EffectHandler<'snapshot-mount'> {
   return {
@@ -16,9 +17,7 @@ export function snapshotMountEffects(drivers: Drivers): EffectHandler<'snapshot-
     probe: async ({ target }) => (isMountPoint(target) ? 'present' : 'absent'),
     async undo({ driver, key, target }, signal) {
       await (await drivers.driver(snapshotPoint, driver)).unmount({ key, target }, { signal });
-      await rmdir(target).catch((error: NodeJS.ErrnoException) => {
-        if (error.code !== 'ENOENT') throw error;
-      });
+      await removeTarget(target);
       return undefined;
     },
     restore: async () => {},

@@ -18,6 +18,10 @@ export function snapshotEffects(drivers: Drivers): EffectHandler<'snapshot'> {
       await (await drivers.driver(snapshotPoint, driver)).remove({ key }, { signal });
       return 'unsynced';
     },
-    restore: async () => {},
+    async restore({ driver, ...snapshot }, signal) {
+      // One that lasts was synced when it was made; made again, it would hide that it was lost.
+      if (snapshot.volatile)
+        await (await drivers.driver(snapshotPoint, driver)).prepare(snapshot, { signal });
+    },
   };
 }

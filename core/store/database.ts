@@ -15,6 +15,7 @@ import path from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
+import { HostError } from '@gantry/plugin-sdk/errors.ts';
 import { initial } from './migrations/001-initial.ts';
 
 const MIGRATIONS = [initial];
@@ -48,6 +49,7 @@ export class Database {
   #nextSync: Promise<void> | undefined;
   #checkpoint: Promise<void> | undefined;
   #sinceCheckpoint = 0;
+  #failed: HostError | undefined;
 
   /** Opens or makes `<dir>/gantry.db` and brings it to the newest schema. `unsafe`: nothing lasts, for a test. */
   constructor(dir: string, { unsafe = false }: { unsafe?: boolean } = {}) {
@@ -70,6 +72,7 @@ export class Database {
 
   /** All of `write`, or nothing. On return it is visible to this process, but only `durable()` makes it last. */
   transaction(write: () => void): void {
+    if (this.#failed) throw this.#failed;
     this.#begin.run();
     try {
       write();
@@ -89,7 +92,9 @@ export class Database {
     if (this.#unsafe) return Promise.resolve();
     this.#nextSync ??= this.#turn().then(() => {
       this.#nextSync = undefined;
-      this.#syncing = this.#sync();
+      this.#syncing = this.#sync().catch((error: unknown) => {
+        throw this.#giveUp(error);
+      });
       return this.#syncing;
     });
     return this.#nextSync;
@@ -100,6 +105,15 @@ export class Database {
     await this.#checkpoint;
     if (this.#wal !== undefined) closeSync(this.#wal);
     this.#db.close();
+  }
+
+  /** What the kernel could not write it may have dropped: no later sync brings it back, so nothing more is written. */
+  #giveUp(cause: unknown): HostError {
+    this.#failed ??= new HostError('Unavailable', 'STORE_FAILED', `write ${this.#file}`, {
+      cause,
+      hint: 'look after the disk, then restart gantryd',
+    });
+    return this.#failed;
   }
 
   /** A sync under way may have begun before the caller's write, so that one has to end first. */

@@ -23,6 +23,8 @@ export interface Effect<K extends EffectKind = EffectKind> {
   readonly key: string;
   readonly kind: K;
   readonly args: EffectArgs[K];
+  /** Whose it becomes, when that is not the operation's own object. */
+  readonly owner?: ObjectName;
   /** What the making taught and others depend on, e.g. a plugin's mountpoint. */
   readonly learned?: unknown;
 }

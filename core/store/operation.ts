@@ -45,9 +45,10 @@ export class Operation implements AsyncDisposable {
     const handler = this.#handler(effect.kind);
     const held: HeldEffect = {
       ...effect,
-      owner: this.#plan.object,
+      owner: effect.owner ?? this.#plan.object,
       ...(handler.endsWithBoot && { boot: this.#store.boot }),
     };
+    await this.#store.undoneForGood(effect.key);
     // Counted as made before the call: a call that fails halfway may have left something.
     this.#made.push(held);
     this.#store.failpoints.pass(`before effect: ${effect.key}`);
@@ -63,7 +64,7 @@ export class Operation implements AsyncDisposable {
   /** Notes as made an effect that the caller makes by itself in many steps. */
   made(effect: Effect): void {
     this.#store.failpoints.pass(`before effect: ${effect.key}`);
-    this.#made.push({ ...effect, owner: this.#plan.object });
+    this.#made.push({ ...effect, owner: effect.owner ?? this.#plan.object });
   }
 
   /** Writes down what another party named, before anything depends on it. */
@@ -130,7 +131,7 @@ export class Operation implements AsyncDisposable {
         this.#undone(made, await undo(made.args, AbortSignal.timeout(UNDO_TIMEOUT_MS), made.learned));
       } catch (error) {
         left.push(made);
-        this.#store.unsettled(this.#plan.object, messageChain(error));
+        this.#store.unsettled(made.owner, messageChain(error));
       }
     }
     await this.#store.write(`abort ${this.#plan.name}`, {

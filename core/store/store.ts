@@ -137,6 +137,12 @@ export class Store {
     return this.#undone.has(held);
   }
 
+  /** Resolves when what is to be made anew can no longer come back by itself, as it was before its undoing. */
+  async undoneForGood(key: string): Promise<void> {
+    const held = this.#held.get(key);
+    if (held && this.#undone.has(held)) await this.#undone.settle();
+  }
+
   openOperations(): readonly OpenOperation[] {
     return [...this.#open.values()];
   }

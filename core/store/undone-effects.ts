@@ -13,6 +13,7 @@ export class UndoneEffects {
   readonly #all = new Set<HeldEffect>();
   #waiting: HeldEffect[] = [];
   #timer: NodeJS.Timeout | undefined;
+  #settling: Promise<void> = Promise.resolve();
 
   constructor(sync: () => Promise<void>, strike: (held: readonly HeldEffect[]) => Promise<void>) {
     this.#sync = sync;
@@ -30,8 +31,14 @@ export class UndoneEffects {
     return this.#all.has(held);
   }
 
-  /** Writes out now and strikes what waited. */
-  async settle(): Promise<void> {
+  /** Writes out now and strikes what waited, after what another call is about to strike. */
+  settle(): Promise<void> {
+    const before = this.#settling.catch(() => {});
+    this.#settling = before.then(() => this.#settleNow());
+    return this.#settling;
+  }
+
+  async #settleNow(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     const undone = this.#waiting;

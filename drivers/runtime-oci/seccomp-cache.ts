@@ -36,7 +36,8 @@ export class SeccompCache {
     const program = compileSeccomp(section).toString('base64');
     mkdirSync(this.#dir, { recursive: true });
     const path = join(this.#dir, digest);
-    writeFileSync(`${path}.new`, program);
+    // An empty filter, as a power cut leaves one, would keep every container from starting.
+    writeFileSync(`${path}.new`, program, { flush: true });
     renameSync(`${path}.new`, path);
     return program;
   }

@@ -60,7 +60,7 @@ export class LocalVolumes implements VolumeDriver {
     const draft = path.join(this.#root, `.${randomUUID()}.new`);
     mkdirSync(draft, { mode: 0o701 });
     mkdirSync(path.join(draft, '_data'), { mode: 0o755 });
-    if (mounted) writeFileSync(path.join(draft, 'options.json'), JSON.stringify(mounted));
+    if (mounted) writeFileSync(path.join(draft, 'options.json'), JSON.stringify(mounted), { flush: true });
     renameSync(draft, dir);
   }
 

@@ -154,6 +154,8 @@ export class Machine {
   async restart(): Promise<void> {
     await this.end('SIGKILL');
     await endContainers(this.dataRoot, this.execRoot);
+    unmountBelow(this.execRoot);
+    unmountBelow(this.dataRoot);
     await this.disk.unmount();
     rmSync(this.execRoot, { recursive: true, force: true });
     this.disk.mount();

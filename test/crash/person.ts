@@ -21,6 +21,8 @@ export interface ContainerWish {
   readonly name?: string;
   readonly body: Readonly<Record<string, unknown>>;
   readonly counts?: boolean;
+  /** Named volumes that come to be with it. */
+  readonly makes?: readonly string[];
 }
 
 export class Person {
@@ -76,10 +78,12 @@ export class Person {
     this.volumes.set(name, 'gone');
   }
 
-  async create({ name = '', body, counts = false }: ContainerWish): Promise<string> {
+  async create({ name = '', body, counts = false, makes = [] }: ContainerWish): Promise<string> {
+    for (const volume of makes) this.volumes.set(volume, 'unsure');
     const { text } = await this.#expect([201], 'POST', `/containers/create?name=${name}`, body);
     const id = (JSON.parse(text) as { Id: string }).Id;
     const { AutoRemove = false } = (body.HostConfig ?? {}) as { AutoRemove?: boolean };
+    for (const volume of makes) this.volumes.set(volume, 'there');
     this.containers.set(id, { belief: 'there', runs: 'no', autoRemove: AutoRemove, counts });
     await this.#succeeded();
     return id;

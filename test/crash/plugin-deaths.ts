@@ -27,19 +27,18 @@ export async function pluginDeath(
   await machine.killPlugin();
   writeFileSync(machine.behaveFile, JSON.stringify({ [method]: { die: when, times: 1 } }));
   await machine.startPlugin();
-  let deaths = 0;
-  let over = false;
-  const nurse = (async () => {
-    await machine.pluginEnded();
-    if (over) return;
-    deaths += 1;
+  let watched = true;
+  const nurse = machine.pluginEnded().then(async () => {
+    if (!watched) return 0;
     rmSync(machine.behaveFile);
     await delay(AWAY_MS);
     await machine.startPlugin();
-  })();
+    return 1;
+  });
   const errors = await use(machine);
-  over = true;
-  if (deaths > 0) await nurse;
+  // Also when it died at the last call: its end is noticed a little later.
+  const deaths = await Promise.race([nurse, delay(2 * AWAY_MS, 0)]);
+  watched = false;
   rmSync(machine.behaveFile, { force: true });
   const nobody = new Person(machine);
   const faults = [...(await faultsOf(machine, nobody)), ...(await tidy(machine))];

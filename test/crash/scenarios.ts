@@ -72,8 +72,7 @@ export const SCENARIOS: readonly Scenario[] = [
     name: 'create, start, stop, rm',
     async run(person) {
       const body = shell(SLEEP, { Binds: ['lv:/lv'] }, { Volumes: { '/data': {} } });
-      const id = await person.create({ name: 'plain', body });
-      person.volumes.set('lv', 'there');
+      const id = await person.create({ name: 'plain', body, makes: ['lv'] });
       await person.start(id);
       await person.stop(id);
       await person.start(id);
@@ -86,8 +85,7 @@ export const SCENARIOS: readonly Scenario[] = [
     name: 'run -d, kill, rm -f',
     async run(person) {
       const body = shell(COUNT, { Mounts: [volumeAt('pd', '/pd', PLUGIN)] });
-      const id = await person.create({ name: 'counts', body, counts: true });
-      person.volumes.set('pd', 'there');
+      const id = await person.create({ name: 'counts', body, counts: true, makes: ['pd'] });
       await person.start(id);
       const removed = await person.create({
         name: 'rm-counts',
@@ -116,7 +114,11 @@ export const SCENARIOS: readonly Scenario[] = [
       const absent = { Image: IMAGE, Cmd: ['/no/such'] };
       const mounts = [volumeAt('pf', '/pf', PLUGIN), volumeAt('', '/data', 'local')];
       const hostConfig = { NetworkMode: 'none', Mounts: mounts };
-      const kept = await person.create({ name: 'fails', body: { ...absent, HostConfig: hostConfig } });
+      const kept = await person.create({
+        name: 'fails',
+        body: { ...absent, HostConfig: hostConfig },
+        makes: ['pf'],
+      });
       await person.failToStart(kept);
       const auto = { ...hostConfig, AutoRemove: true };
       const gone = await person.create({ name: 'fails-rm', body: { ...absent, HostConfig: auto } });
@@ -134,8 +136,11 @@ export const SCENARIOS: readonly Scenario[] = [
       const mounts = [volumeAt('', '/data', 'local'), volumeAt('px', '/px', PLUGIN)];
       await person.failToCreate(500, { name: 'never', body: shell('true', { Mounts: mounts }) });
       await plugin.behave({ 'VolumeDriver.Mount': { err: 'not now' } });
-      const id = await person.create({ name: 'unmounted', body: shell('true', { Mounts: mounts }) });
-      person.volumes.set('px', 'there');
+      const id = await person.create({
+        name: 'unmounted',
+        body: shell('true', { Mounts: mounts }),
+        makes: ['px'],
+      });
       await person.failToStart(id);
       await plugin.behave({});
       await person.remove(id);

@@ -7,8 +7,9 @@ import { HostError, isHostError } from '@gantry/plugin-sdk/errors.ts';
 import { capabilitiesFor } from '@gantry/plugin-sdk/oci/capabilities.ts';
 import { validatorOf } from '../../schema/validate.ts';
 import { effect } from '../../store/effect.ts';
-import type { ContainerMount, ContainerRecord, ImageRecord } from '../../store/record-types.ts';
-import { volumeKeys } from '../volume.ts';
+import type { ContainerMount, ContainerRecord, ImageRecord, VolumeRecord } from '../../store/record-types.ts';
+import type { Put } from '../../store/store.ts';
+import { volumeEffect, volumeKeys } from '../volume.ts';
 import { type ContainerContext, ZERO_TIME } from './context.ts';
 import { copyUp } from './copy-up.ts';
 import { findContainer } from './find.ts';
@@ -50,17 +51,9 @@ export async function createContainer(
       .filter((mount) => mount.type === 'volume' && mount.source)
       .map((mount) => mount.source ?? '');
     return await ctx.locks.hold([`container/${id}`, ...volumeKeys(volumes)], signal, async () => {
-      const mounts = await settleMounts(ctx, plan, signal);
-      try {
-        await makeContainer(
-          ctx,
-          recordOf({ id, name, body, raw, image, mounts, process: processSpec, ctx }),
-          signal,
-        );
-      } catch (error) {
-        await dropAnonymous(ctx, mounts);
-        throw error;
-      }
+      const { mounts, own } = await settleMounts(ctx, plan, signal);
+      const record = recordOf({ id, name, body, raw, image, mounts, process: processSpec, ctx });
+      await makeContainer(ctx, record, own, signal);
       return { id, warnings: warningsOf(hostConfig) };
     });
   } finally {
@@ -68,10 +61,11 @@ export async function createContainer(
   }
 }
 
-/** Writable layer, files and copied-up content; the container exists once the record does. */
+/** Its own volumes, files, writable layer and copied-up content; the container exists once the record does. */
 async function makeContainer(
   ctx: ContainerContext,
   record: ContainerRecord,
+  own: readonly VolumeRecord[],
   signal: AbortSignal,
 ): Promise<void> {
   const dir = path.join(ctx.rootDir, record.id);
@@ -84,21 +78,28 @@ async function makeContainer(
   });
   const copies = copyUp(ctx, record);
   await using op = await ctx.store.begin('container.create', `container/${record.id}`, {
-    makes: [files, snapshot, ...copies.makes],
+    makes: [...own.map(volumeEffect), files, snapshot, ...copies.makes],
   });
+  const volumes: VolumeRecord[] = [];
+  for (const volume of own) volumes.push(await ctx.volumes.makeWithin(op, volume, signal));
   await op.make(files, signal);
   await op.make(snapshot, signal);
   await copies.run(op, signal);
-  await op.commit({ put: [{ kind: 'container', id: record.id, record }] });
+  const puts = volumes.map((volume): Put => ({ kind: 'volume', id: volume.name, record: volume }));
+  await op.commit({ put: [...puts, { kind: 'container', id: record.id, record }] });
 }
 
-/** Makes or finds the volumes that the mounts name. A named one stays also when the container then fails, as in Docker. */
+/**
+ * Makes or finds the volumes that the mounts name; one stays also when the container then fails, as in Docker. Those
+ * without a name are planned only: they come and go with the container.
+ */
 async function settleMounts(
   ctx: ContainerContext,
   plan: readonly PlannedMount[],
   signal: AbortSignal,
-): Promise<readonly ContainerMount[]> {
+): Promise<{ readonly mounts: readonly ContainerMount[]; readonly own: readonly VolumeRecord[] }> {
   const mounts: ContainerMount[] = [];
+  const own: VolumeRecord[] = [];
   for (const { volume, imageSubpath, ...mount } of plan) {
     if (mount.type === 'image') {
       const image = ctx.images.require(mount.source ?? '');
@@ -107,22 +108,17 @@ async function settleMounts(
         image: { id: image.id, layers: image.layers, ...(imageSubpath && { subpath: imageSubpath }) },
       });
     } else if (volume) {
-      const anonymous = !mount.source;
-      const name = mount.source || randomBytes(32).toString('hex');
-      const made = await ctx.volumes.createLocked({ ...volume, name }, anonymous, signal);
+      const request = { ...volume, name: mount.source ?? '' };
+      const { name, driver } = mount.source
+        ? await ctx.volumes.createLocked(request, false, signal)
+        : await ctx.volumes
+            .planAnonymous(request, signal)
+            .then((planned) => own[own.push(planned) - 1] ?? planned);
       const subpath = volume.subpath && { subpath: volume.subpath };
-      mounts.push({ ...mount, source: name, volume: { driver: made.driver, mountId: '', ...subpath } });
+      mounts.push({ ...mount, source: name, volume: { driver, mountId: '', ...subpath } });
     } else mounts.push(mount);
   }
-  return mounts;
-}
-
-async function dropAnonymous(ctx: ContainerContext, mounts: readonly ContainerMount[]): Promise<void> {
-  for (const { source, type } of mounts) {
-    const record = type === 'volume' ? ctx.volumes.record(source ?? '') : undefined;
-    if (record?.anonymous)
-      await ctx.volumes.removeLocked(record, AbortSignal.timeout(10_000)).catch(() => {});
-  }
+  return { mounts, own };
 }
 
 /** `--volumes-from`. Not a NotFound: the docker command takes that for a missing image and pulls. */

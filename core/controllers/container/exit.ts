@@ -4,8 +4,10 @@ import { runtimePoint, type TaskExit } from '@gantry/plugin-sdk/contracts/runtim
 import { messageChain } from '@gantry/plugin-sdk/errors.ts';
 import type { HeldEffect } from '../../store/effect.ts';
 import type { Operation } from '../../store/operation.ts';
-import type { ContainerRecord } from '../../store/record-types.ts';
+import type { ContainerRecord, VolumeRecord } from '../../store/record-types.ts';
+import { isRefusal } from '../../store/refusal.ts';
 import type { Changes } from '../../store/store.ts';
+import { volumeEffect, volumeKeys } from '../volume.ts';
 import { containersUsing } from '../volume-use.ts';
 import { type ContainerContext, setState } from './context.ts';
 
@@ -40,8 +42,9 @@ export async function settleExit(ctx: ContainerContext, id: string, exit: TaskEx
     const signal = AbortSignal.timeout(CLEANUP_MS);
     const op = ctx.store.resume('container.exit', `container/${id}`);
     await release(ctx, op, id, (held) => !keepsStopped(held), signal);
-    if (record.autoRemove) await finishRemoval(ctx, op, exited, true, signal);
-    else await op.commit({ put: [{ kind: 'container', id, record: exited }] });
+    if (record.autoRemove) {
+      await holdOwnVolumes(ctx, record, signal, (own) => finishRemoval(ctx, op, exited, own, signal));
+    } else await op.commit({ put: [{ kind: 'container', id, record: exited }] });
     const result = { exitCode: exit.code };
     ctx.waiters.exited(id, result);
     if (record.autoRemove) ctx.waiters.removed(id, result);
@@ -56,27 +59,32 @@ export async function removeRecord(
   withVolumes = record.autoRemove,
 ): Promise<void> {
   const { id } = record;
-  const op = await ctx.store.begin('container.remove', `container/${id}`, {
-    releases: ctx.store.effectsOf(`container/${id}`).map((held) => held.key),
-    forward: removal(id),
-  });
-  await finishRemoval(ctx, op, record, withVolumes, signal);
+  const remove = async (own: readonly VolumeRecord[]) => {
+    const held = ctx.store.effectsOf(`container/${id}`);
+    const op = await ctx.store.begin('container.remove', `container/${id}`, {
+      releases: [...held, ...own.map(volumeEffect)].map(({ key }) => key),
+      forward: removal(id, own),
+    });
+    await finishRemoval(ctx, op, record, own, signal);
+  };
+  await (withVolumes ? holdOwnVolumes(ctx, record, signal, remove) : remove([]));
 }
 
 async function finishRemoval(
   ctx: ContainerContext,
   op: Operation,
   record: ContainerRecord,
-  withVolumes: boolean,
+  own: readonly VolumeRecord[],
   signal: AbortSignal,
 ): Promise<void> {
   await release(ctx, op, record.id, () => true, signal);
-  if (withVolumes) await removeAnonymous(ctx, record, signal);
-  await op.commit(removal(record.id));
+  const gone: VolumeRecord[] = [];
+  for (const volume of own) if (await removeOwn(ctx, op, volume, signal)) gone.push(volume);
+  await op.commit(removal(record.id, gone));
   await ctx.rmStateDir(path.join(ctx.stateDir, record.id));
 }
 
-/** Newest first. One that fails is logged and stays on the books, for replay to try again. */
+/** Newest first. One that fails is logged and stays on the books, and is tried again if that may help. */
 async function release(
   ctx: ContainerContext,
   op: Operation,
@@ -92,6 +100,7 @@ async function release(
       await op.release(one.key, signal);
     } catch (error) {
       ctx.log.warn({ container: id, effect: one.key, error: messageChain(error) }, 'release failed');
+      if (!isRefusal(error)) ctx.store.unsettled(`container/${id}`, messageChain(error));
     }
   }
 }
@@ -102,24 +111,42 @@ export function keepsStopped({ kind, args }: HeldEffect): boolean {
   return kind === 'host-directory';
 }
 
-async function removeAnonymous(
+/** Runs `work` with the keys of the anonymous volumes that only this container uses, and with those volumes. */
+async function holdOwnVolumes(
   ctx: ContainerContext,
-  record: ContainerRecord,
+  { id, mounts }: ContainerRecord,
   signal: AbortSignal,
+  work: (own: readonly VolumeRecord[]) => Promise<void>,
 ): Promise<void> {
-  for (const { type, source = '' } of record.mounts) {
-    const volume = type === 'volume' ? ctx.volumes.record(source) : undefined;
-    if (!volume?.anonymous) continue;
-    await ctx.locks.hold([`volume/${source}`], signal, async () => {
-      const others = containersUsing(ctx.store, source).filter((id) => id !== record.id);
-      if (others.length > 0) return;
-      await ctx.volumes.removeLocked(volume, signal).catch((error: unknown) => {
-        ctx.log.warn({ volume: source, error: messageChain(error) }, 'anonymous volume not removed');
-      });
-    });
+  const mounted = mounts.flatMap(({ type, source }) => (type === 'volume' && source ? [source] : []));
+  const names = [...new Set(mounted)].filter((name) => ctx.volumes.record(name)?.anonymous);
+  await ctx.locks.hold(volumeKeys(names), signal, () => {
+    const unused = names.filter((name) => containersUsing(ctx.store, name).every((user) => user === id));
+    return work(unused.flatMap((name) => ctx.volumes.record(name) ?? []));
+  });
+}
+
+/** False when its driver does not remove it: then it stays a volume, as in Docker. */
+async function removeOwn(
+  ctx: ContainerContext,
+  op: Operation,
+  volume: VolumeRecord,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { key } = volumeEffect(volume);
+  try {
+    await op.release(key, signal);
+    return true;
+  } catch (error) {
+    // It may have been removed before a crash that this is done again after.
+    const gone = isRefusal(error) && (await ctx.volumes.denies(volume, signal));
+    if (gone) op.forget(key);
+    else ctx.log.warn({ volume: volume.name, error: messageChain(error) }, 'anonymous volume not removed');
+    return gone;
   }
 }
 
-function removal(id: string): Changes {
-  return { remove: [{ kind: 'container', id }] };
+function removal(id: string, volumes: readonly VolumeRecord[]): Changes {
+  const gone = volumes.map(({ name }) => ({ kind: 'volume' as const, id: name }));
+  return { remove: [...gone, { kind: 'container', id }] };
 }
