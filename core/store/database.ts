@@ -79,7 +79,8 @@ export class Database {
       this.#commit.run();
       this.#sinceCheckpoint += 1;
     } catch (error) {
-      this.#db.exec('ROLLBACK');
+      // A disk that fails has SQLite roll back by itself.
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
       throw error;
     }
   }

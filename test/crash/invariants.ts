@@ -237,10 +237,7 @@ function tasksOf({ execRoot }: Machine): string[] {
 /** What crun and runc keep of a container. */
 function runtimeStates({ execRoot }: Machine): string[] {
   const drivers = join(execRoot, 'drivers');
-  const below = entries(drivers).flatMap((driver) =>
-    entries(join(drivers, driver)).map((dir) => join(drivers, driver, dir)),
-  );
-  return below.flatMap(entries).filter((name) => /^[0-9a-f]{64}$/.test(name));
+  return entries(drivers).flatMap((driver) => entries(join(drivers, driver, 'runtime-root')));
 }
 
 function overlay({ dataRoot }: Machine): string {

@@ -31,6 +31,8 @@ export class Machine {
   /** Containers that ever had something on this machine, acknowledged or not. */
   readonly idsSeen = new Set<string>();
   client: Client;
+  /** The disk writes nothing any more: what fails now proves nothing, what is acknowledged must hold all the same. */
+  isPowerOff = false;
   #plugin: VolumePlugin | undefined;
   #child: ChildProcess | undefined;
   #ended: Promise<unknown> = Promise.resolve();
@@ -146,8 +148,10 @@ export class Machine {
 
   /** The power goes: unsynced writes, processes and the exec root are lost. It is on again when this resolves. */
   async cutPower(): Promise<void> {
+    this.isPowerOff = true;
     this.disk.cut();
     await this.restart();
+    this.isPowerOff = false;
   }
 
   /** What a restart of the machine leaves: the disk. */

@@ -16,6 +16,7 @@ const RECOVERY_POINTS = 12;
 const RECOVERY_EVERY = 4;
 const READER_CUTS = 6;
 const CLIENT_SECONDS = 10;
+const FEW_SECONDS = 4;
 
 export function everyRun(sizes: readonly Sizes[], seed: number): Run[] {
   const chance = random(seed);
@@ -43,8 +44,13 @@ export function everyRun(sizes: readonly Sizes[], seed: number): Run[] {
   ];
 }
 
+/** Those that no chance may leave out. */
+export function usualRuns(seed: number): Run[] {
+  return [unsafe(), { kind: 'restarts' }, { kind: 'many clients', seed, seconds: FEW_SECONDS }];
+}
+
 /** With nothing synced this must lose something, or the sweep would not notice when it does. */
-export function unsafe(): Run {
+function unsafe(): Run {
   return { kind: 'power', scenario: 0, success: 1, unsafe: true };
 }
 

@@ -159,7 +159,7 @@ async function isCutOff(scenario: Scenario, person: Person): Promise<boolean> {
     await scenario.run(person);
     return false;
   } catch (error) {
-    if (error instanceof Cut) return true;
+    if (error instanceof Cut || person.machine.isPowerOff) return true;
     throw error;
   }
 }

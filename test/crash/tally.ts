@@ -48,7 +48,7 @@ export class Tally {
       );
     }
     const unmet = expected.filter(
-      (name) => !rows.some(([row, { points }]) => row.endsWith(name) && points > 0),
+      (name) => !rows.some(([row, { points }]) => row.includes(name) && points > 0),
     );
     for (const name of unmet) process.stdout.write(`no points: ${name}\n`);
     process.stdout.write(
