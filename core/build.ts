@@ -38,12 +38,18 @@ const SHARED: BuildOptions = {
   logLevel: 'warning',
 };
 
+// As CommonJS: an ES module that imports `node:http` has Node load its fetch and WebSocket too, for names never used.
 await build({
   ...SHARED,
-  entryPoints: {
-    gantryd: 'core/gantryd.ts',
-    'extract-worker': 'core/images/extract/extract-worker.ts',
-  },
+  entryPoints: { gantryd: 'core/gantryd.ts' },
+  format: 'cjs',
+  outExtension: { '.js': '.cjs' },
+  define: { 'import.meta.url': 'moduleUrl', 'import.meta.dirname': '__dirname' },
+  banner: { js: "const moduleUrl = require('node:url').pathToFileURL(__filename).href;" },
+});
+await build({
+  ...SHARED,
+  entryPoints: { 'extract-worker': 'core/images/extract/extract-worker.ts' },
 });
 
 // What a command loads lazily stays in files of its own: in one file all of their imports would be loaded at once, and

@@ -1,9 +1,12 @@
 /** The daemon's program: flags in, signals handled, exit status out. */
+import { flushCompileCache } from 'node:module';
 import { messageChain } from '@gantry/plugin-sdk/errors.ts';
 import { daemonHelp, parseDaemonArgs } from './config/options.ts';
 import { startDaemon } from './daemon.ts';
 import { createLogger } from './log.ts';
 import { VERSION } from './version.ts';
+
+const FLUSH_AFTER_MS = 2_000;
 
 async function main(): Promise<void> {
   const parsed = parseDaemonArgs(process.argv.slice(2));
@@ -14,6 +17,8 @@ async function main(): Promise<void> {
   const log = createLogger(parsed.options.debug ? 'debug' : 'info');
   const daemon = await startDaemon(parsed.options, log);
   log.info({ hosts: parsed.options.hosts, runtime: daemon.engine.defaults.runtime }, 'API listens');
+  // A daemon that is killed would not leave its compiled code for the next one to start from.
+  setTimeout(() => flushCompileCache(), FLUSH_AFTER_MS).unref();
   for (const name of ['SIGINT', 'SIGTERM'] as const) {
     process.once(name, () => {
       // A second signal must be able to end a stop that hangs.

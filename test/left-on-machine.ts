@@ -23,7 +23,7 @@ function processes(): readonly string[] {
     .flatMap((pid) => {
       try {
         const line = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
-        return /conmon .*gantry|gantryd(\.ts|\.js) |dockerd .*gantry|volume-plugin\.ts|plugin-zoo\.ts/.test(
+        return /conmon .*gantry|gantryd\.(ts|js|cjs) |dockerd .*gantry|volume-plugin\.ts|plugin-zoo\.ts/.test(
           line,
         )
           ? [`process ${pid}: ${line.slice(0, 120)}`]

@@ -1,7 +1,8 @@
 #!/bin/sh
-# `npm test`: everything, with all its own set-up. `npm test -- unit` runs one part: lint, unit, integration, crash.
+# `npm test`: everything, with all its own set-up. `npm test -- unit` runs one part: lint, unit, build, integration, crash.
 set -eu
 cd "$(dirname "$0")/.."
 sh test/setup.sh test
-if [ "$(id -u)" != 0 ]; then exec sudo -E env "PATH=$PWD/node_modules/.bin:$PATH" "$PWD/node_modules/.bin/node" test/run.ts "$@"; fi
-PATH=$PWD/node_modules/.bin:$PATH exec node test/run.ts "$@"
+PATH=$PWD/node_modules/.bin:$PATH
+export PATH
+exec sh test/as-root.sh node test/run.ts "$@"

@@ -37,6 +37,10 @@ export class Images {
   readonly #store: Store;
   readonly #locks: Locks;
   readonly #archives: ImageArchives;
+  /** How many containers are being made of an image, by its id: no record names them yet. */
+  readonly #awaited = new Map<string, number>();
+  /** Ids of images that are being removed. */
+  readonly #going = new Set<string>();
 
   constructor(store: Store, locks: Locks, archives: ImageArchives) {
     this.#store = store;
@@ -55,7 +59,7 @@ export class Images {
     const name = /^(sha256:)?[0-9a-f]{12,64}$/.test(reference)
       ? reference
       : familiarName(normalizeName(reference));
-    throw new HostError('NotFound', 'IMAGE_NOT_FOUND', `No such image: ${name}`);
+    throw absent(name);
   }
 
   find(reference: string): ImageRecord | undefined {
@@ -76,6 +80,18 @@ export class Images {
       );
     }
     return begun[0];
+  }
+
+  /** Runs `work` while none of the images, by id, can be removed. Errors: NotFound for one that is gone or going. */
+  async whileThere<T>(ids: readonly string[], work: () => Promise<T>): Promise<T> {
+    for (const id of ids) if (this.#going.has(id) || !this.find(id)) throw absent(id);
+    const count = (id: string, by: number) => this.#awaited.set(id, (this.#awaited.get(id) ?? 0) + by);
+    for (const id of ids) count(id, 1);
+    try {
+      return await work();
+    } finally {
+      for (const id of ids) if (count(id, -1).get(id) === 0) this.#awaited.delete(id);
+    }
   }
 
   /** Takes in every image of a `docker save` or OCI archive; `onProgress` gets lines for a person. */
@@ -125,7 +141,8 @@ export class Images {
         return untagged;
       }
       this.#refuseInUse(image, reference);
-      await this.#drop(image, signal);
+      this.#going.add(image.id);
+      await this.#drop(image, signal).finally(() => this.#going.delete(image.id));
       return [...untagged, { Deleted: image.id }];
     });
   }
@@ -152,12 +169,13 @@ export class Images {
       .find(
         ({ imageId, mounts }) => imageId === image.id || mounts.some((mount) => mount.image?.id === image.id),
       );
-    if (!user) return;
+    if (!user && !this.#awaited.has(image.id)) return;
+    const what = user ? `container ${user.id.slice(0, 12)}` : 'a container that is being created';
     throw new HostError(
       'Conflict',
       'IMAGE_IN_USE',
-      `conflict: unable to remove repository reference "${reference}" - container ${user.id.slice(0, 12)} is using its referenced image ${image.id.slice(7, 19)}`,
-      { details: { containers: [user.id] } },
+      `conflict: unable to remove repository reference "${reference}" - ${what} is using its referenced image ${image.id.slice(7, 19)}`,
+      { details: { containers: user ? [user.id] : [] } },
     );
   }
 
@@ -181,6 +199,10 @@ export class Images {
 
 function contentEffect() {
   return effect('unpacked-image', crypto.randomUUID(), { digests: [] });
+}
+
+function absent(name: string): HostError {
+  return new HostError('NotFound', 'IMAGE_NOT_FOUND', `No such image: ${name}`);
 }
 
 function toPut(record: ImageRecord): Put {

@@ -6,7 +6,6 @@ import {
   closeSync,
   fdatasync as fdatasyncCallback,
   fdatasyncSync,
-  fsyncSync,
   mkdirSync,
   openSync,
   writeSync,
@@ -16,6 +15,7 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
+import { syncDirectory } from '@gantry/plugin-sdk/system/sync.ts';
 import { initial } from './migrations/001-initial.ts';
 
 const MIGRATIONS = [initial];
@@ -42,7 +42,7 @@ export class Database {
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
   readonly #unsafe: boolean;
-  #wal: number | undefined;
+  readonly #wal: number;
   /** How many of the next syncs are left to libuv's pool. */
   #offLoop = 0;
   #syncing: Promise<void> | undefined;
@@ -63,7 +63,12 @@ export class Database {
     this.#migrate();
     this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
     fillWithZeros(`${this.#file}-wal`, WAL_BYTES);
-    syncDirectory(dir);
+    // The -wal file is safe to open beside SQLite; another descriptor of the database itself would drop its locks.
+    this.#wal = openSync(`${this.#file}-wal`, 'r+');
+    this.#syncing = this.#firstSync(dir).catch((error: unknown) => {
+      throw this.#giveUp(error);
+    });
+    this.#syncing.catch(() => {}); // whoever writes first is told
   }
 
   prepare(sql: string): StatementSync {
@@ -104,7 +109,8 @@ export class Database {
   async close(): Promise<void> {
     await this.#nextSync?.catch(() => {});
     await this.#checkpoint;
-    if (this.#wal !== undefined) closeSync(this.#wal);
+    await this.#syncing?.catch(() => {});
+    closeSync(this.#wal);
     this.#db.close();
   }
 
@@ -124,10 +130,14 @@ export class Database {
     await Promise.all([promise, this.#syncing?.catch(() => {})]);
   }
 
+  /** The zeros, and the name of the new file, lie far beyond what may hold up the loop. */
+  async #firstSync(dir: string): Promise<void> {
+    await fdatasync(this.#wal);
+    await syncDirectory(dir);
+  }
+
   async #sync(): Promise<void> {
     if (this.#sinceCheckpoint > CHECKPOINT_EVERY) this.#checkpoint ??= this.#runCheckpoint();
-    // The -wal file is safe to open beside SQLite; another descriptor of the database itself would drop its locks.
-    this.#wal ??= openSync(`${this.#file}-wal`, 'r+');
     if (this.#offLoop > 0) {
       this.#offLoop -= 1;
       return fdatasync(this.#wal);
@@ -177,12 +187,5 @@ function fillWithZeros(file: string, bytes: number): void {
   const descriptor = openSync(file, 'r+');
   const zeros = Buffer.alloc(1024 * 1024);
   for (let at = 0; at < bytes; at += zeros.length) writeSync(descriptor, zeros, 0, zeros.length, at);
-  closeSync(descriptor);
-}
-
-/** A new file's name lasts only once its directory is synced. */
-function syncDirectory(dir: string): void {
-  const descriptor = openSync(dir, 'r');
-  fsyncSync(descriptor);
   closeSync(descriptor);
 }

@@ -80,7 +80,9 @@ export class RuntimeOci implements RuntimeDriver {
   }
 
   async start({ id }: Call, { signal }: CallContext): Promise<void> {
-    await this.#act('start', this.#existing(id), [], signal);
+    const files = this.#existing(id);
+    await this.#act('start', files, [], signal);
+    files.note('running');
   }
 
   async signal(call: Call & { signal: number }, { signal }: CallContext): Promise<void> {
@@ -88,11 +90,15 @@ export class RuntimeOci implements RuntimeDriver {
   }
 
   async pause({ id }: Call, { signal }: CallContext): Promise<void> {
-    await this.#act('pause', this.#existing(id), [], signal);
+    const files = this.#existing(id);
+    await this.#act('pause', files, [], signal);
+    files.note('paused');
   }
 
   async resume({ id }: Call, { signal }: CallContext): Promise<void> {
-    await this.#act('resume', this.#existing(id), [], signal);
+    const files = this.#existing(id);
+    await this.#act('resume', files, [], signal);
+    files.note('running');
   }
 
   async attach({ id }: Call): Promise<StdioEndpoint> {
@@ -122,6 +128,9 @@ export class RuntimeOci implements RuntimeDriver {
     if (!files.exists()) return { status: 'absent' };
     const exit = files.readExit();
     if (exit !== undefined) return { status: 'stopped', exit };
+    // While its conmon lives the files tell all; the runtime is a process of its own to ask, for each task at a start.
+    const noted = files.readNoted();
+    if (noted && isAlive(files)) return noted;
     const found = await this.#command.status(id, signal);
     if (found.status !== 'stopped') return found;
     return { status: 'stopped', exit: await this.#exit(files, signal) };
@@ -179,7 +188,7 @@ export class RuntimeOci implements RuntimeDriver {
   /** Ends conmon, if it lives, with a runtime that it may be waiting for. */
   async #endConmon(files: TaskFiles, signal: AbortSignal): Promise<void> {
     const conmon = files.readConmon();
-    if (conmon && processStartTime(conmon.pid) === conmon.startTime) process.kill(conmon.pid, 'SIGKILL');
+    if (conmon && isAlive(files)) process.kill(conmon.pid, 'SIGKILL');
     const cgroup = this.#conmonCgroup(files.id);
     if (cgroup !== undefined) await endCgroup(cgroup, signal);
   }
@@ -204,6 +213,12 @@ export class RuntimeOci implements RuntimeDriver {
       throw error;
     }
   }
+}
+
+/** Whether the conmon that was started for the task still is the process of that number. */
+function isAlive(files: TaskFiles): boolean {
+  const conmon = files.readConmon();
+  return conmon !== undefined && processStartTime(conmon.pid) === conmon.startTime;
 }
 
 /** Writes to the FIFO that conmon reads its orders from; nobody reads it once the task has ended. */

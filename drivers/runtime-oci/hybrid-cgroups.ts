@@ -8,7 +8,10 @@ import { inMountNamespaceCopy } from '@gantry/plugin-sdk/system/mount-namespace.
 
 const UNIFIED = '/sys/fs/cgroup/unified';
 
-/** Starts a program by calling `start`, which must do so synchronously; it sees what is mounted at the `needed` paths. */
+/**
+ * Starts a program by calling `start`, which must do so synchronously. For one that stays, `needed` names
+ * the paths that it must see mounted: it keeps no other container's file system.
+ */
 export type Starter = <T>(start: () => T, needed?: ReadonlySet<string>) => T;
 
 export function starterFor(runtimeName: string): Starter {
@@ -23,14 +26,23 @@ function isHybrid(): boolean {
   }
 }
 
-function startCovered<T>(start: () => T, needed: ReadonlySet<string> = new Set()): T {
+function startCovered<T>(start: () => T, needed?: ReadonlySet<string>): T {
   return inMountNamespaceCopy(() => {
     mount('tmpfs', UNIFIED, 'tmpfs', 0, 'size=64k');
-    // A copy of another container's file system would keep it from being unmounted for good.
-    for (const { type, target } of mounts()) {
-      if (type === 'overlay' && !needed.has(target) && target !== '/') detach(target);
-    }
+    if (needed) detachOthers(needed);
   }, start);
+}
+
+/**
+ * Where mounts do not spread from the host, the copy would keep another container's file system from being unmounted
+ * for good. A program that ends at once is no matter.
+ */
+function detachOthers(needed: ReadonlySet<string>): void {
+  const all = mounts();
+  if (all.find(({ target }) => target === '/')?.propagation === 'slave') return;
+  for (const { type, target } of all) {
+    if (type === 'overlay' && !needed.has(target) && target !== '/') detach(target);
+  }
 }
 
 /** A mount goes by itself when another thread removes its directory meanwhile. */

@@ -81,6 +81,18 @@ export class TaskFiles {
     return readJson<ProcessIdentity>(join(this.dir, 'conmon.json'));
   }
 
+  /** Writes down what the runtime has just been told to do with the container. */
+  note(status: 'running' | 'paused'): void {
+    writeFileSync(join(this.dir, 'status'), status);
+  }
+
+  /** What was noted last, with the container's pid; undefined before it was started. */
+  readNoted(): { readonly status: 'running' | 'paused'; readonly pid: number } | undefined {
+    const status = readIfThere(join(this.dir, 'status'));
+    const pid = Number(readIfThere(this.pid));
+    return (status === 'running' || status === 'paused') && pid > 0 ? { status, pid } : undefined;
+  }
+
   remove(): void {
     rmSync(this.dir, { recursive: true, force: true });
   }

@@ -118,7 +118,7 @@ export class LocalVolumes implements VolumeDriver {
 
   async list(): Promise<readonly VolumeView[]> {
     const names = readdirSync(this.#root).filter((name) => VALID_NAME.test(name));
-    return names.map((name) => ({ name, mountpoint: path.join(this.#root, name, '_data') }));
+    return names.map((name) => ({ name, mountpoint: `${this.#root}/${name}/_data` }));
   }
 
   async capabilities(): Promise<{ scope: 'local' }> {

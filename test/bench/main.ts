@@ -121,11 +121,11 @@ async function volumePairs(
   return Number(stdout);
 }
 
-/** Proportional set size of the processes, in MiB: shared pages are counted once. */
+/** Resident memory of the processes, in MiB; each is one program, so that little of it is shared. */
 function memoryMiB(pids: readonly number[]): number {
-  const pss = (pid: number) =>
-    Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1] ?? 0);
-  return pids.reduce((sum, pid) => sum + pss(pid), 0) / 1024;
+  const resident = (pid: number) =>
+    Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0);
+  return pids.reduce((sum, pid) => sum + resident(pid), 0) / 1024;
 }
 
 async function main(): Promise<void> {

@@ -50,15 +50,27 @@ export async function createContainer(
     const volumes = plan
       .filter((mount) => mount.type === 'volume' && mount.source)
       .map((mount) => mount.source ?? '');
-    return await ctx.locks.hold([`container/${id}`, ...volumeKeys(volumes)], signal, async () => {
+    const make = async () => {
       const { mounts, own } = await settleMounts(ctx, plan, signal);
       const record = recordOf({ id, name, body, raw, image, mounts, process: processSpec, ctx });
       await makeContainer(ctx, record, own, signal);
       return { id, warnings: warningsOf(hostConfig) };
-    });
+    };
+    const keys = [`container/${id}` as const, ...volumeKeys(volumes)];
+    return await ctx.images.whileThere(imagesOf(ctx, image, plan), () => ctx.locks.hold(keys, signal, make));
   } finally {
     release();
   }
+}
+
+/** Ids of the images that it runs and mounts. */
+function imagesOf(
+  ctx: ContainerContext,
+  image: ImageRecord,
+  plan: readonly PlannedMount[],
+): readonly string[] {
+  const mounted = plan.filter(({ type }) => type === 'image');
+  return [image.id, ...mounted.map(({ source = '' }) => ctx.images.require(source).id)];
 }
 
 /** Its own volumes, files, writable layer and copied-up content; the container exists once the record does. */
