@@ -10,6 +10,7 @@ import type { HeldEffect } from '../../core/store/effect.ts';
 import type { ContainerRecord } from '../../core/store/record-types.ts';
 import { cgroupsOf } from '../fixtures/left-behind.ts';
 import { type Books, readBooks } from './books.ts';
+import { IMAGE } from './images.ts';
 import { type Machine, PLUGIN } from './machine.ts';
 import type { Person } from './person.ts';
 
@@ -45,6 +46,7 @@ async function look(machine: Machine, person: Person, powerWasCut: boolean): Pro
     ...fileFaults(machine, books),
     ...kernelFaults(machine, books),
     ...pluginFaults(machine, books),
+    ...[...person.filled].flatMap((name) => contentFaults(machine, name)),
     ...(await promiseFaults(machine, person, powerWasCut)),
   ];
 }
@@ -153,6 +155,15 @@ function pluginFaults(machine: Machine, books: Books): string[] {
       mountIds,
     ),
   ];
+}
+
+/** What an image has at /data, and nothing besides; see images.ts. */
+function contentFaults(machine: Machine, volume: string): string[] {
+  const data = join(localVolumes(machine), volume, '_data');
+  const texts = ['a', 'below/b'].map((file) => safely(() => readFileSync(join(data, file), 'utf8'), ''));
+  const names = entries(data).sort().join(', ');
+  if (texts.join('') === `one\n${IMAGE}\n` && names === 'a, below') return [];
+  return [`volume ${volume} is not filled: it has ${names}, "${texts.join('", "')}"`];
 }
 
 /** What the person was told, against what the daemon says now. */

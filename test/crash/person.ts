@@ -23,12 +23,16 @@ export interface ContainerWish {
   readonly counts?: boolean;
   /** Named volumes that come to be with it. */
   readonly makes?: readonly string[];
+  /** The one of them that gets what the image has at /data. */
+  readonly fills?: string;
 }
 
 export class Person {
   readonly volumes = new Map<string, Belief>();
   readonly images = new Map<string, Belief>();
   readonly containers = new Map<string, ContainerBelief>();
+  /** Local volumes that have the image's /data. */
+  readonly filled = new Set<string>();
   /** `volume/x`, `container/ID`: what somebody has asked to be removed, answered or not. */
   readonly askedAway = new Set<string>();
   readonly #machine: Machine;
@@ -65,6 +69,7 @@ export class Person {
 
   async removeVolume(name: string): Promise<void> {
     this.volumes.set(name, 'unsure');
+    this.filled.delete(name);
     this.askedAway.add(`volume/${name}`);
     await this.#expect([204], 'DELETE', `/volumes/${name}`);
     this.volumes.set(name, 'gone');
@@ -78,12 +83,13 @@ export class Person {
     this.volumes.set(name, 'gone');
   }
 
-  async create({ name = '', body, counts = false, makes = [] }: ContainerWish): Promise<string> {
+  async create({ name = '', body, counts = false, makes = [], fills }: ContainerWish): Promise<string> {
     for (const volume of makes) this.volumes.set(volume, 'unsure');
     const { text } = await this.#expect([201], 'POST', `/containers/create?name=${name}`, body);
     const id = (JSON.parse(text) as { Id: string }).Id;
     const { AutoRemove = false } = (body.HostConfig ?? {}) as { AutoRemove?: boolean };
     for (const volume of makes) this.volumes.set(volume, 'there');
+    if (fills) this.filled.add(fills);
     this.containers.set(id, { belief: 'there', runs: 'no', autoRemove: AutoRemove, counts });
     await this.#succeeded();
     return id;

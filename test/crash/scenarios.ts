@@ -71,8 +71,8 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'create, start, stop, rm',
     async run(person) {
-      const body = shell(SLEEP, { Binds: ['lv:/lv'] }, { Volumes: { '/data': {} } });
-      const id = await person.create({ name: 'plain', body, makes: ['lv'] });
+      const body = shell(SLEEP, { Binds: ['lv:/data'] }, { Volumes: { '/data/below': {} } });
+      const id = await person.create({ name: 'plain', body, makes: ['lv'], fills: 'lv' });
       await person.start(id);
       await person.stop(id);
       await person.start(id);

@@ -58,6 +58,7 @@ async function isEmpty(mountpoint: string): Promise<boolean> {
 
 /** Whole or, after a crash, begun anew by the next container: a half-filled volume would be taken for a used one. */
 async function copyToLast(source: string, mountpoint: string): Promise<void> {
+  if ((await readdir(source)).length === 0) return copyTree(source, mountpoint);
   const draft = path.join(mountpoint, DRAFT);
   await rm(draft, { recursive: true, force: true });
   await mkdir(draft);

@@ -165,6 +165,99 @@ t.test('replay', async (t) => {
     await Promise.all([store.close(), next.close()]);
   });
 
+  t.test(
+    'a removal that its driver refuses: done when the driver has it no more, else taken back',
+    async (t) => {
+      for (const there of [true, false]) {
+        const { world, open } = fixture(t);
+        const store = open();
+        const made = named('volume', 'v');
+        const mount = named('volume-mount', 'm');
+        if (there) world.there.add('v');
+        await store.put('x', { put: [{ kind: 'volume', id: 'v', record: volume('v') }] }, [
+          { ...made, owner: 'volume/v' },
+          { ...mount, owner: 'container/c' },
+        ]);
+        const forward = { remove: [{ kind: 'volume' as const, id: 'v' }] };
+        await store.begin('container.remove', 'container/c', { releases: [mount.key, made.key], forward });
+        world.fails.set('undo v', new HostError('Unknown', 'DRIVER_ERROR', 'no'));
+        const next = open();
+        await settle(next);
+        t.same(next.records.get('volume', 'v'), there ? volume('v') : undefined);
+        t.same(
+          next.allEffects().map(({ key }) => key),
+          there ? [made.key] : [],
+          'the rest is done in any case',
+        );
+        t.same(next.openOperations(), []);
+        await Promise.all([store.close(), next.close()]);
+      }
+    },
+  );
+
+  t.test(
+    'a removal that its driver gives no answer to stays open, and is tried when the driver appears',
+    async (t) => {
+      const { world, open } = fixture(t);
+      const store = open();
+      const made = effect('volume', 'd/v', { driver: 'd', name: 'v', options: null });
+      const record = { kind: 'volume' as const, id: 'v', record: volume('v') };
+      await store.put('x', { put: [record] }, [{ ...made, owner: 'volume/v' }]);
+      const forward = { remove: [{ kind: 'volume' as const, id: 'v' }] };
+      await store.begin('volume.remove', 'volume/v', { releases: [made.key], forward });
+      world.fails.set('undo v', new HostError('Unavailable', 'DRIVER_CONNECTION_LOST', 'away'));
+      const next = open();
+      const appear: (() => void)[] = [];
+      const onAppear = (driver: string, tell: () => void) => {
+        t.equal(driver, 'd');
+        appear.push(tell);
+        return () => {};
+      };
+      const replay = new Replay({
+        store: next,
+        locks: new Locks(),
+        wanted: () => true,
+        onAppear,
+        log: QUIET,
+      });
+      await replay.settleAll(FOREVER);
+      t.ok(next.records.get('volume', 'v'));
+      t.match(replay.waiting().get('volume/v'), /away/);
+      world.fails.clear();
+      const gone = Promise.withResolvers<void>();
+      next.records.watch((_kind, _id, now) => now === undefined && gone.resolve());
+      for (const tell of appear) tell();
+      await gone.promise;
+      replay.stop();
+      await Promise.all([store.close(), next.close()]);
+    },
+  );
+
+  t.test(
+    'an effect belongs to whom it says, and is undone with the operation that was making it',
+    async (t) => {
+      const { world, open } = fixture(t);
+      const store = open();
+      const own = { ...named('volume', 'v'), owner: 'volume/v' as const };
+      {
+        await using op = await store.begin('container.create', 'container/c', { makes: [own] });
+        await op.make(own, FOREVER);
+        await op.commit({});
+      }
+      t.same(
+        store.effectsOf('volume/v').map(({ key }) => key),
+        [own.key],
+      );
+      const other = { ...named('volume', 'w'), owner: 'volume/w' as const };
+      const cut = await store.begin('container.create', 'container/d', { makes: [other] });
+      await cut.make(other, FOREVER);
+      const next = open();
+      await settle(next);
+      t.same([...world.there], ['v']);
+      await Promise.all([store.close(), next.close()]);
+    },
+  );
+
   t.test('keeps what a cut-off create made, and drops what it did not', async (t) => {
     for (const made of [true, false]) {
       const { world, open } = fixture(t);
@@ -213,6 +306,23 @@ t.test('replay', async (t) => {
     t.same(world.calls, ['make t', 'make m', 'undo m']);
     t.same(next.allEffects(), []);
     await Promise.all([store.close(), next.close()]);
+  });
+
+  t.test('makes anew only what can no longer come back as it was', async (t) => {
+    const { open, synced } = fixture(t);
+    const store = open();
+    const one = named('snapshot', 's');
+    await store.put('x', {}, [{ ...one, owner: 'container/c' }]);
+    const release = store.resume('x', 'container/c');
+    await release.release(one.key, FOREVER);
+    await release.commit({});
+    t.same(synced, []);
+    await using op = await store.begin('x', 'container/c', { makes: [one] });
+    await op.make(one, FOREVER);
+    t.same(synced, ['synced']);
+    await op.commit({});
+    t.equal(store.effect(one.key)?.key, one.key);
+    await store.close();
   });
 
   t.test('undoes again what a power cut may have brought back', async (t) => {
