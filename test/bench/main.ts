@@ -3,10 +3,11 @@
  * writes docs/performance.md with `--write`. Ends with status 1 when a limit is missed, and says which.
  */
 import { execFile, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { makeBusyboxArchive } from '../fixtures/make-busybox-image.ts';
+import { afterRunsNote, checkAfterRuns } from './after-runs.ts';
 import { startGantry } from './gantry.ts';
 import { alternate, judge, median, timed, type Verdict } from './measure.ts';
 import { dockerIsInstalled, type EngineUnderTest, startDocker } from './peer.ts';
@@ -62,45 +63,6 @@ async function runOnce(engine: EngineUnderTest, ...args: string[]): Promise<numb
   return timed(() => docker(engine, 'run', '--rm', '--network', 'none', ...args, 'busybox', 'true'));
 }
 
-/** What `docker run --rm` must have taken along, and the filter that must have been in force. */
-async function checkAfterRuns(engine: EngineUnderTest, engineRoot: string): Promise<void> {
-  const { stdout } = await docker(
-    engine,
-    'run',
-    '--rm',
-    '--network',
-    'none',
-    'busybox',
-    'grep',
-    'Seccomp:',
-    '/proc/self/status',
-  );
-  if (!/Seccomp:\s*2/.test(stdout)) throw new Error(`${engine.name}: no seccomp filter in force: ${stdout}`);
-  const { stdout: left } = await docker(engine, 'ps', '-aq');
-  if (left.trim() !== '') throw new Error(`${engine.name}: containers left: ${left}`);
-  if (engine.name !== 'gantry') return;
-  const pid = engine.pids()[0];
-  const mounts = readFileSync(`/proc/${pid}/mountinfo`, 'utf8')
-    .split('\n')
-    .filter((line) => line.includes(`${engineRoot}/exec`));
-  if (mounts.length > 0) throw new Error(`gantry: mounts left:\n${mounts.join('\n')}`);
-  const dirs = [
-    path.join(engineRoot, 'data/containers'),
-    path.join(engineRoot, 'exec/containers'),
-    '/sys/fs/cgroup/memory/gantry',
-    '/sys/fs/cgroup/gantry',
-  ];
-  const files = dirs.filter(existsSync).flatMap((dir) =>
-    readdirSync(dir, { withFileTypes: true })
-      .filter((one) => one.isDirectory() && /^[0-9a-f]{64}$/.test(one.name))
-      .map((one) => path.join(dir, one.name)),
-  );
-  if (files.length > 0) throw new Error(`gantry: left behind: ${files.join(', ')}`);
-  notes.push(
-    'After the runs nothing of a container was left (record, mount, cgroup, files), and `Seccomp: 2` was in force in both engines.',
-  );
-}
-
 async function startPlugin(engine: EngineUnderTest): Promise<void> {
   const socket = path.join(engine.pluginDir, 'bench.sock');
   const child = spawn(NODE, [path.resolve(import.meta.dirname, 'volume-plugin.ts'), socket], {
@@ -135,7 +97,13 @@ async function main(): Promise<void> {
   const dockerRoot = path.join(root, 'docker');
   for (const dir of [gantryRoot, dockerRoot]) spawnSync('mkdir', ['-p', dir]);
   const gantry = await startGantry(gantryRoot, ['--default-runtime', 'crun']);
-  closers.push(() => gantry.stop());
+  closers.push(async () => {
+    // Containers outlive the daemon, so they have to go first.
+    const { stdout } = await docker(gantry, 'ps', '-aq');
+    const ids = stdout.split('\n').filter(Boolean);
+    if (ids.length > 0) await docker(gantry, 'rm', '-f', ...ids);
+    await gantry.stop();
+  });
   const peer = await startDocker(dockerRoot);
   closers.push(() => peer.stop());
   const both = [gantry, peer] as const;
@@ -151,7 +119,9 @@ async function main(): Promise<void> {
     [gantry, gantryRoot],
     [peer, dockerRoot],
   ] as const)
-    await checkAfterRuns(engine, engineRoot);
+    await checkAfterRuns(engine, engineRoot, docker);
+
+  notes.push(afterRunsNote);
 
   for (const engine of both) await startPlugin(engine);
   await compare('plugin volume create + rm, 32 clients', { limit: 0.6 }, both, (e) =>
