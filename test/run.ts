@@ -24,7 +24,7 @@ const skips: string[] = [];
 /** Each part: a name, and what it runs. Commands count as one test each. */
 const PARTS: Readonly<Record<string, () => Promise<void>>> = {
   lint: async () => {
-    await command('format and lint', 'biome', ['ci', '--error-on-warnings', '.']);
+    await command('format and lint', 'biome', ['ci', '--error-on-warnings', '--colors=off', '.']);
     await command('types', 'tsc', ['--noEmit']);
   },
   unit: () => files('test/unit/**/*.test.ts', 2),
