@@ -11,6 +11,8 @@ export interface Books {
   /** `volume.create volume/x`. */
   readonly operations: readonly string[];
   readonly effects: readonly HeldEffect[];
+  /** What each of the operations was about to do. */
+  readonly intents: readonly { readonly object: string; readonly body: string }[];
 }
 
 export function readBooks(dataRoot: string): Books {
@@ -29,6 +31,10 @@ export function readBooks(dataRoot: string): Books {
         .prepare('SELECT name, object FROM operations')
         .all()
         .map((row) => `${row.name} ${row.object}`),
+      intents: db
+        .prepare('SELECT object, body FROM operations')
+        .all()
+        .map((row) => ({ object: String(row.object), body: String(row.body) })),
       effects: db
         .prepare('SELECT key, owner, body FROM effects')
         .all()

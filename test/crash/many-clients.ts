@@ -41,7 +41,7 @@ export async function manyClients(
     ...(await tidy(machine)),
     ...(await faultsOf(machine, nobody)),
   );
-  return { points: done, faults };
+  return { points: done > 0 ? 1 : 0, faults };
 }
 
 type Request = [method: string, path: string, body?: object];

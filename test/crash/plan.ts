@@ -62,6 +62,7 @@ export function randomRun(sizes: readonly Sizes[], seed: number): Run {
   const kinds: readonly (() => Run)[] = [
     () => ({ kind: 'death', scenario, point }),
     () => ({ kind: 'death', scenario, point, recovery: 1 + chance.below(RECOVERY_POINTS) }),
+    () => ({ kind: 'left-overs', scenario, point }),
     () => ({ kind: 'kill', scenario, afterMs: chance.below(ms) }),
     () => ({ kind: 'power', scenario, success: 1 + chance.below(successes) }),
     () => ({ kind: 'power at death', scenario, point }),
@@ -78,6 +79,7 @@ export function randomRun(sizes: readonly Sizes[], seed: number): Run {
 function deaths(scenario: number, points: number, chance: Random): readonly Run[] {
   return upTo(points).flatMap((point): Run[] => [
     { kind: 'death', scenario, point },
+    { kind: 'left-overs', scenario, point },
     ...(chance.below(RECOVERY_EVERY) === 0
       ? [{ kind: 'death', scenario, point, recovery: 1 + chance.below(RECOVERY_POINTS) } as const]
       : []),

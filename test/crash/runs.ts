@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Cut } from './client.ts';
 import { IMAGE } from './images.ts';
 import { faultsOf } from './invariants.ts';
+import { missedByFsck } from './left-overs.ts';
 import type { Machine } from './machine.ts';
 import { manyClients } from './many-clients.ts';
 import { Person } from './person.ts';
@@ -19,6 +20,8 @@ import { tidy } from './tidy.ts';
 export type Run =
   /** At the daemon's `point`-th point, and again at the `recovery`-th of the start after it. */
   | { readonly kind: 'death'; readonly scenario: number; readonly point: number; readonly recovery?: number }
+  /** At the daemon's `point`-th point, with fsck instead of replay at the next start. */
+  | { readonly kind: 'left-overs'; readonly scenario: number; readonly point: number }
   /** Some time after the beginning. */
   | { readonly kind: 'kill'; readonly scenario: number; readonly afterMs: number }
   /** After the client's `success`-th success; `unsafe`: with a daemon that syncs nothing. */
@@ -45,6 +48,8 @@ export async function perform(machine: Machine, run: Run): Promise<Outcome> {
   switch (run.kind) {
     case 'death':
       return death(machine, scenario, run);
+    case 'left-overs':
+      return leftOvers(machine, scenario, run.point);
     case 'kill':
       return kill(machine, scenario, run.afterMs);
     case 'power':
@@ -92,6 +97,15 @@ async function death(
   }
   await machine.start();
   return { points, faults: await settleDown(machine, person, scenario) };
+}
+
+async function leftOvers(machine: Machine, scenario: Scenario, point: number): Promise<Outcome> {
+  const person = new Person(machine);
+  const missed = await missedByFsck(machine, scenario, person, point);
+  if (missed === undefined) return { points: 0, faults: await settleDown(machine, person, scenario) };
+  await machine.end('SIGKILL');
+  await machine.start();
+  return { points: 1, faults: [...missed, ...(await settleDown(machine, person, scenario))] };
 }
 
 async function kill(machine: Machine, scenario: Scenario, afterMs: number): Promise<Outcome> {
