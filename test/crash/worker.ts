@@ -79,11 +79,18 @@ async function makeTemplate(file: string): Promise<Result> {
 }
 
 mkdirSync(dir, { recursive: true });
+let atWork: Promise<void> = Promise.resolve();
 process.on('message', (job: Job) => {
-  void answer(job).then((result) => process.send?.(result));
+  atWork = answer(job).then((result) => {
+    if (process.connected) process.send?.(result);
+  });
 });
 process.on('disconnect', () => {
-  void giveUp().then(() => process.exit(0));
+  // Also when the parent was killed in the middle of a job: what that has made is known only at its end.
+  void atWork
+    .catch(() => {})
+    .then(giveUp)
+    .then(() => process.exit(0));
 });
 // The parent decides when to end; it ends us by closing the channel.
 for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => {});
