@@ -46,8 +46,14 @@ function namedBy(findings: readonly Finding[], books: Books): string {
   return JSON.stringify([findings, operations]);
 }
 
+/** Blobs and layers that are to go are one effect on the books, whichever they are. */
+function isContent(fault: string, named: string): boolean {
+  return /^(layer|blob) left: |short names/.test(fault) && named.includes('unpacked-image/');
+}
+
 /** A fault ends with what it is about: a key, an id, a name, or a path that has an id in it. */
 function isNamed(fault: string, named: string): boolean {
+  if (isContent(fault, named)) return true;
   const about = fault.slice(fault.indexOf(': ') + 2).replace(/ of \S+$/, '');
   const ids = about.match(/[0-9a-f]{64}/g) ?? [];
   return [about, ...about.split(' '), ...ids].some((word) => named.includes(word));

@@ -36,8 +36,8 @@ export function containerRows(engine: Engine): readonly Row[] {
     row('GET', '/:id/json', 'inspect', async ({ params }) => ({
       body: containerView(engine, containers.find(params.id ?? '')),
     })),
-    row('POST', '/:id/start', 'start', async ({ params, signal }) =>
-      (await containers.start(params.id ?? '', unlessGone(signal))) ? NO_CONTENT : NOT_MODIFIED,
+    row('POST', '/:id/start', 'start', async ({ params }) =>
+      (await containers.start(params.id ?? '', toItsEnd())) ? NO_CONTENT : NOT_MODIFIED,
     ),
     row('POST', '/:id/stop', 'stop', async (call) =>
       (await containers.stop(call.params.id ?? '', stopOptions(call), call.signal))
@@ -52,11 +52,11 @@ export function containerRows(engine: Engine): readonly Row[] {
       await containers.kill(params.id ?? '', query.text('signal'), signal);
       return NO_CONTENT;
     }),
-    row('DELETE', '/:id', 'remove', async ({ params, query, signal }) => {
+    row('DELETE', '/:id', 'remove', async ({ params, query }) => {
       if (query.flag('link'))
         throw new HostError('NotImplemented', 'NOT_IMPLEMENTED', 'links are not there yet');
       const options = { force: query.flag('force'), volumes: query.flag('v') };
-      await containers.remove(params.id ?? '', options, unlessGone(signal));
+      await containers.remove(params.id ?? '', options, toItsEnd());
       return NO_CONTENT;
     }),
     row('POST', '/:id/resize', 'resize', async ({ params, query, signal }) => {
@@ -68,9 +68,11 @@ export function containerRows(engine: Engine): readonly Row[] {
   ];
 }
 
-/** What a client began is finished when it leaves half way: a start or removal cut off would only be undone. */
-function unlessGone(_signal: AbortSignal): AbortSignal {
-  return AbortSignal.timeout(300_000);
+const LONGEST_MS = 300_000;
+
+/** For what is finished also when the client leaves half way: a start or removal cut off would only be undone. */
+function toItsEnd(): AbortSignal {
+  return AbortSignal.timeout(LONGEST_MS);
 }
 
 /** A whole number, 0 when it is not given. */

@@ -67,18 +67,25 @@ async function launch(ctx: ContainerContext, record: ContainerRecord, signal: Ab
   monitor(ctx, started);
 }
 
-/** Docker's exit codes for a process that never ran: the docker command hands them on. */
-const NOT_FOUND_EXIT = 127;
-const NOT_EXECUTABLE_EXIT = 126;
+/** Docker's exit codes for a process that never ran, by what stood in its way: the docker command hands them on. */
+const EXIT_CODES: Readonly<Record<string, number>> = {
+  COMMAND_NOT_FOUND: 127,
+  INVALID_SUBPATH: 127,
+  COMMAND_NOT_EXECUTABLE: 126,
+};
 const FAILED_EXIT = 128;
+
+function exitCodeOf(error: unknown): number {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    const code = isHostError(at) ? EXIT_CODES[at.code] : undefined;
+    if (code !== undefined) return code;
+  }
+  return FAILED_EXIT;
+}
 
 async function startFailed(ctx: ContainerContext, record: ContainerRecord, error: unknown): Promise<Error> {
   const message = messageChain(error);
-  const exitCode = /executable file not found|no such file or directory/i.test(message)
-    ? NOT_FOUND_EXIT
-    : /permission denied/i.test(message)
-      ? NOT_EXECUTABLE_EXIT
-      : FAILED_EXIT;
+  const exitCode = exitCodeOf(error);
   ctx.attachments.drop(record.id);
   if (record.autoRemove) await removeRecord(ctx, record, AbortSignal.timeout(30_000));
   else {
