@@ -44,8 +44,11 @@ export function planMounts({ hostConfig, volumes, containers }: MountSources): r
     const at = cleanTarget(target);
     if (!plan.has(at)) plan.set(at, anonymous(at, driver));
   }
-  // Parents before children, or a child would be hidden by its parent's mount.
-  return [...plan.values()].sort((a, b) => depth(a.target) - depth(b.target));
+  // Parents before children, or a child would be hidden by its parent's mount; else by name, since the docker command
+  // sends `-v` in any order.
+  return [...plan.values()].sort(
+    (a, b) => depth(a.target) - depth(b.target) || (a.target < b.target ? -1 : 1),
+  );
 }
 
 function anonymous(target: string, driver: string): PlannedMount {
