@@ -54,7 +54,7 @@ class DockerEngine implements EngineUnderTest {
       '--pidfile',
       at('docker.pid'),
     ];
-    const flags = ['-H', `unix://${this.socket}`, '--iptables=false', '--bridge=none'];
+    const flags = ['-H', `unix://${this.socket}`, '--iptables=false', '--bridge=none', '--live-restore'];
     this.#child = spawn(
       'unshare',
       [
