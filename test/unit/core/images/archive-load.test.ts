@@ -9,7 +9,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { Ajv } from 'ajv';
 import t, { type Test } from 'tap';
@@ -25,7 +25,7 @@ import { fails } from '../../../fixtures/fails.ts';
 import { makeBusyboxArchive } from '../../../fixtures/make-busybox-image.ts';
 import { type TarSpec, tar } from '../../../fixtures/tar.ts';
 
-const SCHEMAS = process.env.GANTRY_SCHEMAS ?? '/work/shared/schemas';
+const SCHEMAS = resolve(import.meta.dirname, '../../../../../shared/schemas');
 
 const extractor = new LayerExtractor();
 t.teardown(() => extractor.close());
