@@ -51,7 +51,10 @@ async function look(machine: Machine, person: Person, powerWasCut: boolean): Pro
   ];
 }
 
-/** What is open or left over now, lost things apart, which only replay brings back. */
+/**
+ * What is open or left over now, lost things apart, which only replay brings back, and the trash, which the driver is
+ * about to empty.
+ */
 export function leftBehind(machine: Machine): readonly string[] {
   machine.noteIds();
   const books = readBooks(machine.dataRoot);
@@ -61,7 +64,8 @@ export function leftBehind(machine: Machine): readonly string[] {
     ...kernelFaults(machine, books),
     ...pluginFaults(machine, books),
   ];
-  return faults.filter((fault) => /left: |still open: |nobody wants: /.test(fault));
+  const left = faults.filter((fault) => /left: |still open: |nobody wants: /.test(fault));
+  return left.filter((fault) => !fault.startsWith('trash'));
 }
 
 function ledgerFaults(machine: Machine, books: Books): string[] {
