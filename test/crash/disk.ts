@@ -51,14 +51,18 @@ export class Disk {
 
   /** Resolves when no mount namespace has it mounted any more: all who used it must be gone. */
   async unmount(): Promise<void> {
-    await unmountAll(this.dir);
-    for (let round = 0; this.#isInUse(); round++) {
+    for (let round = 0; await this.#isInUse(); round++) {
       if (round > GONE_ROUNDS) throw new Error(`${this.#file} is still in use`);
       await delay(ROUND_MS);
     }
   }
 
-  #isInUse(): boolean {
-    return execFileSync('losetup', ['-j', this.#file], { encoding: 'utf8' }) !== '';
+  /** Processes that were killed just now may still hold it. */
+  async #isInUse(): Promise<boolean> {
+    const busy = await unmountAll(this.dir).then(
+      () => false,
+      (error: NodeJS.ErrnoException) => error.code === 'EBUSY',
+    );
+    return busy || execFileSync('losetup', ['-j', this.#file], { encoding: 'utf8' }) !== '';
   }
 }

@@ -76,10 +76,14 @@ async function copyToLast(source: string, mountpoint: string): Promise<void> {
   await syncDirectory(mountpoint);
 }
 
-/** With owners, modes, times, links, devices and extended attributes; the directory's own too. */
+/**
+ * With owners, modes, times, links, devices and extended attributes; the directory's own too. The copying ends with the
+ * daemon: what it does after a crash would come in the way of replay.
+ */
 async function copyTree(source: string, target: string): Promise<void> {
   try {
-    await promisify(execFile)('cp', ['-a', '--', `${source}/.`, `${target}/`]);
+    const copy = ['cp', '-a', '--', `${source}/.`, `${target}/`];
+    await promisify(execFile)('setpriv', ['--pdeathsig', 'KILL', ...copy]);
   } catch (error) {
     throw new HostError('Internal', 'COPY_UP_FAILED', `copy the image's content into ${target}`, {
       cause: error,
