@@ -11,7 +11,7 @@ for_quickstart='
   conmon conmon
   busybox busybox-static
   ip iproute2
-  unshare util-linux
+  setpriv util-linux
   mount mount
   socat socat
   xz xz-utils

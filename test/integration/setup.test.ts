@@ -22,7 +22,7 @@ const BASE =
   'sh bash cat cp cut dirname env find grep head id mkdir mktemp paste printf rm sed sort tail touch tr true kill'.split(
     ' ',
   );
-const RUN = ['crun', 'runc', 'conmon', 'ip', 'unshare', 'mount', 'socat', 'xz'];
+const RUN = ['crun', 'runc', 'conmon', 'ip', 'setpriv', 'mount', 'socat', 'xz'];
 const TESTS = ['docker', 'dockerd', 'containerd', 'skopeo', 'umoci', 'mkfs.ext4', 'python3'];
 
 interface Machine {

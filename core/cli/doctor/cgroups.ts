@@ -29,5 +29,5 @@ function lacks(version: string, controllers: readonly string[]): Outcome {
 function describeFirst(beside: string | undefined): string {
   if (beside === undefined) return 'v1';
   if (beside.trim() === '') return 'hybrid: v1, with a v2 mount for tracking only';
-  return `hybrid: v1, with controllers on the v2 side (${beside.trim()}); crun refuses that, so gantryd hides the v2 side from it (needs unshare)`;
+  return `hybrid: v1, with controllers on the v2 side (${beside.trim()}); crun refuses that, so gantryd hides the v2 side from it`;
 }

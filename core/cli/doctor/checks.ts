@@ -116,12 +116,13 @@ export const CHECKS: readonly DoctorCheck[] = [
     look: (edges) => program(edges, 'runc'),
   },
   {
-    id: 'unshare',
-    required: false,
-    costs: 'crun on hosts with hybrid cgroups: gantryd hides the v2 side from it by a mount namespace',
+    id: 'setpriv',
+    required: true,
+    costs:
+      'volumes over a directory that the image has: its content is copied by a program that ends with the daemon',
     debian: 'util-linux',
     elsewhere: 'util-linux of any distribution',
-    look: (edges) => found(findProgram(edges, 'unshare')),
+    look: (edges) => found(findProgram(edges, 'setpriv')),
   },
   {
     id: 'memfd-exec',
