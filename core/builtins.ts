@@ -15,10 +15,12 @@ import { snapshotOverlay } from '../drivers/snapshot-overlay/module.ts';
 import volumeLocalManifest from '../drivers/volume-local/manifest.json' with { type: 'json' };
 import { module as volumeLocal } from '../drivers/volume-local/module.ts';
 
+/** In the order in which they are preferred. */
+export const RUNTIMES: readonly string[] = ['crun', 'runc'];
+
 export function builtinDrivers(): readonly DriverModule<unknown>[] {
   return [
-    runtimeOci({ name: 'crun', runtime: 'crun' }),
-    runtimeOci({ name: 'runc', runtime: 'runc' }),
+    ...RUNTIMES.map((name) => runtimeOci({ name, runtime: name })),
     snapshotOverlay,
     mountBind,
     mountImage,

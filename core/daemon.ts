@@ -10,12 +10,13 @@ import { volumePoint } from '@gantry/plugin-sdk/contracts/volume.ts';
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
 import type { ExtensionPoint, Logger } from '@gantry/plugin-sdk/extension-point.ts';
 import { isUnifiedCgroup } from '@gantry/plugin-sdk/oci/default-spec.ts';
+import { holdFile } from '@gantry/plugin-sdk/system/file-lock.ts';
 import { syncMetadata } from '@gantry/plugin-sdk/system/sync.ts';
 import { listenAll } from './api/listen.ts';
 import { routeTable } from './api/routes/table.ts';
 import { ApiServer } from './api/server.ts';
 import { NEWEST_API } from './api/version.ts';
-import { builtinDrivers } from './builtins.ts';
+import { builtinDrivers, RUNTIMES } from './builtins.ts';
 import { bootId, failpointPlan, replayDisabled, syncDisabled } from './config/load.ts';
 import type { DaemonOptions } from './config/options.ts';
 import { Attachments } from './controllers/container/attachments.ts';
@@ -51,6 +52,7 @@ export async function startDaemon(options: DaemonOptions, log: Logger): Promise<
   const stopping = new AbortController();
   await mkdir(options.dataRoot, { recursive: true, mode: 0o711 });
   await mkdir(options.execRoot, { recursive: true, mode: 0o711 });
+  holdDataRoot(options.dataRoot);
   const host = new DriverHost({
     points: [volumePoint, mountPoint, snapshotPoint, runtimePoint] as readonly ExtensionPoint<unknown>[],
     builtins: builtinDrivers(),
@@ -59,7 +61,8 @@ export async function startDaemon(options: DaemonOptions, log: Logger): Promise<
     stateDir: path.join(options.execRoot, 'drivers'),
     log,
   });
-  await host.start();
+  // Each driver is waited for by who needs it; one that nobody has asked for yet keeps nobody.
+  const started = host.start();
   const engine = await buildEngine(options, host, log, stopping.signal);
   engine.store.failpoints.arm('recovery');
   if (!replayDisabled()) await recover(engine, host, stopping.signal);
@@ -74,6 +77,7 @@ export async function startDaemon(options: DaemonOptions, log: Logger): Promise<
       stopping.abort();
       engine.replay.stop();
       await api.close();
+      await started;
       await host.stop();
       await engine.store.close();
       if (options.pidfile) await rm(options.pidfile, { force: true });
@@ -88,6 +92,8 @@ async function buildEngine(
   stopping: AbortSignal,
 ): Promise<Engine> {
   const { dataRoot, execRoot } = options;
+  // Opened while the drivers start, whose programs are asked for their versions meanwhile.
+  const database = new Database(path.join(dataRoot, 'store'), { unsafe: syncDisabled() });
   const defaults = { runtime: await chooseRuntime(host, options.defaultRuntime), snapshot: 'overlay' };
   const snapshots = await host.driver(snapshotPoint, defaults.snapshot);
   const content = await ContentStore.open(path.join(dataRoot, 'content'));
@@ -102,7 +108,7 @@ async function buildEngine(
     },
     collectImages: (signal) => images.collect(signal),
   });
-  const store = new Store(new Database(path.join(dataRoot, 'store'), { unsafe: syncDisabled() }), handlers, {
+  const store = new Store(database, handlers, {
     failpoints: new Failpoints(failpointPlan()),
     boot: bootId(),
     syncMetadata: () => syncMetadata(dataRoot),
@@ -181,14 +187,30 @@ async function isNewBoot({ dirs, store }: Engine): Promise<boolean> {
 
 const LEFT_OVERS_MS = 100;
 
-/** The first runtime that can run here; containers say which one they were made with. */
+/** Two daemons on one set of books would each undo what the other makes. */
+function holdDataRoot(dataRoot: string): void {
+  if (holdFile(path.join(dataRoot, 'lock'))) return;
+  throw new HostError(
+    'FailedPrecondition',
+    'DATA_ROOT_IN_USE',
+    `open ${dataRoot}: another daemon works on it`,
+    {
+      hint: 'stop that one, or give another --data-root',
+    },
+  );
+}
+
+/** The wanted runtime, else the first that can run here; containers say which one they were made with. */
 async function chooseRuntime(host: DriverHost, wanted: string): Promise<string> {
   if (wanted) {
     await host.driver(runtimePoint, wanted);
     return wanted;
   }
-  const found = await host.everyDriver(runtimePoint, { signal: AbortSignal.timeout(5_000) });
-  return found.find(({ driver }) => driver !== undefined)?.name ?? 'runc';
+  for (const name of RUNTIMES) {
+    const found = await host.driver(runtimePoint, name).catch(() => undefined);
+    if (found) return name;
+  }
+  return RUNTIMES.at(-1) ?? '';
 }
 
 async function daemonId(dataRoot: string): Promise<string> {

@@ -8,14 +8,3 @@ import { isHostError, isKind } from '@gantry/plugin-sdk/errors.ts';
 export function saysAbsent(error: unknown): boolean {
   return isKind(error, 'NotFound') || (isHostError(error) && error.code === 'DRIVER_ERROR');
 }
-
-/**
- * Whether the driver certainly changed nothing: it was never reached, or said so in so many words. Otherwise the
- * operation stays open and is settled when the driver answers again.
- */
-export function changedNothing(error: unknown): boolean {
-  if (!isHostError(error)) return false;
-  if (error.code === 'DRIVER_UNAVAILABLE' || error.code === 'DRIVER_CRASH_LOOP') return true;
-  const unsure = ['Unavailable', 'DeadlineExceeded', 'Canceled', 'Internal'].includes(error.kind);
-  return !unsure && error.code !== 'DRIVER_BAD_ANSWER';
-}

@@ -2,8 +2,9 @@
  * One change that somebody asked for. Between `begin` and `commit` it makes the effects that its intent named and
  * releases the ones it no longer wants; ended any other way it undoes, newest first, what it made.
  */
-import { isHostError, messageChain } from '@gantry/plugin-sdk/errors.ts';
+import { messageChain } from '@gantry/plugin-sdk/errors.ts';
 import type { Effect, EffectHandler, EffectHandlers, EffectKind, HeldEffect, ObjectName } from './effect.ts';
+import { madeNothing } from './refusal.ts';
 import type { Changes, Store } from './store.ts';
 
 export interface OperationPlan {
@@ -65,15 +66,6 @@ export class Operation implements AsyncDisposable {
   made(effect: Effect): void {
     this.#store.failpoints.pass(`before effect: ${effect.key}`);
     this.#made.push({ ...effect, owner: effect.owner ?? this.#plan.object });
-  }
-
-  /** Writes down what another party named, before anything depends on it. */
-  async learned(effect: Effect, value: unknown): Promise<void> {
-    const at = this.#made.findIndex((made) => made.key === effect.key);
-    const made = this.#made[at];
-    if (!made) throw new Error(`learned ${effect.key}: this operation has not made it`);
-    this.#made[at] = { ...made, learned: value };
-    await this.#store.write(`learned ${effect.key}`, { hold: [this.#made[at]] });
   }
 
   /** Undoes one held effect; it is struck from the ledger by `commit`, and stays on it when the undoing fails. */
@@ -152,16 +144,4 @@ export class Operation implements AsyncDisposable {
     // Handlers are keyed by the kind of their arguments, which the compiler cannot follow through a union.
     return this.#handlers[kind] as EffectHandler<EffectKind>;
   }
-}
-
-/** What a driver refuses in so many words, or was never asked, needs no undoing: Docker sends no `Unmount` then. */
-function madeNothing(error: unknown): boolean {
-  const refusals = [
-    'DRIVER_ERROR',
-    'DRIVER_UNAVAILABLE',
-    'DRIVER_NOT_FOUND',
-    'DRIVER_CRASH_LOOP',
-    'DRIVER_BUSY',
-  ];
-  return isHostError(error) && refusals.includes(error.code);
 }

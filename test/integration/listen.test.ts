@@ -34,6 +34,19 @@ t.test('a second daemon on the same socket is refused', async (t) => {
   t.match(second.stderr, /another daemon answers there/);
 });
 
+t.test('a second daemon on the same data root is refused, and one after a crash is not', async (t) => {
+  const daemon = await startTestDaemon(t);
+  const args = ['-H', `unix://${daemon.dir}/other.sock`, '--data-root', daemon.dataRoot];
+  const second = spawnSync('core/bin/gantryd', [...args, '--exec-root', path.join(daemon.dir, 'r2')], {
+    encoding: 'utf8',
+  });
+  t.equal(second.status, 1);
+  t.match(second.stderr, /another daemon works on it/);
+  await daemon.kill();
+  await daemon.restart();
+  t.equal((await daemon.api('GET', '/_ping')).status, 200);
+});
+
 t.test('tcp:// without TLS', async (t) => {
   const port = await freePort();
   await startTestDaemon(t, { args: ['-H', `tcp://127.0.0.1:${port}`] });

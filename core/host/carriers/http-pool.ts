@@ -10,8 +10,12 @@ export class DialFailed extends Error {
 
 /** Closed after this, so that a plugin that serves one connection at a time is not held up for long. */
 const IDLE_MS = 10_000;
-/** Some plugins close after each answer and do not say so. Until one has kept a connection, each is watched this long. */
-const UNPROVEN_MS = 5;
+/**
+ * Some plugins close after each answer and do not say so, and on a busy machine that is seen late. Until one has kept a
+ * connection for this long, none is used again, and few are held.
+ */
+const UNPROVEN_MS = 100;
+const UNPROVEN_HELD = 8;
 
 export class HttpPool {
   readonly #dial: (signal: AbortSignal) => Promise<Socket>;
@@ -82,6 +86,7 @@ export class HttpPool {
   }
 
   #keep(connection: HttpConnection): void {
+    if (!this.#keepsConnections && this.#idle.length >= UNPROVEN_HELD) return connection.close();
     this.#idle.push(connection);
     this.#sweep ??= setTimeout(() => this.#closeStale(), IDLE_MS).unref();
   }

@@ -68,7 +68,7 @@ function requestEnd(text: string): number | undefined {
 
 /** Until a plugin has kept a connection, the pool does not use one again at once. */
 function unprovenPause(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 8));
+  return new Promise((resolve) => setTimeout(resolve, 110));
 }
 
 function ok(body: string): string {
