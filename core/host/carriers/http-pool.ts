@@ -86,7 +86,10 @@ export class HttpPool {
   }
 
   #keep(connection: HttpConnection): void {
-    if (!this.#keepsConnections && this.#idle.length >= UNPROVEN_HELD) return connection.close();
+    if (!this.#keepsConnections && this.#idle.length >= UNPROVEN_HELD) {
+      connection.close();
+      return;
+    }
     this.#idle.push(connection);
     this.#sweep ??= setTimeout(() => this.#closeStale(), IDLE_MS).unref();
   }
