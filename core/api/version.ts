@@ -6,9 +6,13 @@ export const OLDEST_API = '1.41';
 
 /** Negative when `a` is older than `b`. */
 export function compareApi(a: string, b: string): number {
-  const [aMajor = 0, aMinor = 0] = a.split('.').map(Number);
-  const [bMajor = 0, bMinor = 0] = b.split('.').map(Number);
-  return aMajor - bMajor || aMinor - bMinor;
+  return a === b ? 0 : rank(a) - rank(b);
+}
+
+/** `1.41` as 1041: versions sort by number, and 1.9 before 1.10. */
+function rank(version: string): number {
+  const dot = version.indexOf('.');
+  return Number(version.slice(0, dot)) * 1000 + Number(version.slice(dot + 1));
 }
 
 /** Refuses, in Docker's words, a version outside the served range. */

@@ -164,14 +164,16 @@ export class Volumes {
     const { name } = record;
     const key = volumeEffect(record).key;
     const forward = { remove: [{ kind: 'volume' as const, id: name }] };
-    await using op = await this.#store.begin('volume.remove', `volume/${name}`, { releases: [key], forward });
+    const back = { put: [{ kind: 'volume' as const, id: name, record }] };
+    const plan = { releases: [key], forward, back };
+    await using op = await this.#store.begin('volume.remove', `volume/${name}`, plan);
     try {
       await op.release(key, signal);
     } catch (error) {
       if (changedNothing(error)) await op.abandon();
       throw new HostError('Unknown', 'VOLUME_REMOVE_FAILED', `remove ${name}`, { cause: error });
     }
-    await op.commit(forward);
+    op.finish();
   }
 
   /**
@@ -260,14 +262,15 @@ export class Volumes {
     if (found)
       return this.#adopt(toRecord(request, anonymous, await scopeOf(driver, signal), found.mountpoint));
 
-    const record = toRecord(request, anonymous, 'local', '');
-    const made = volumeEffect(record);
+    const record = toRecord(request, anonymous, await scopeOf(driver, signal), '');
     const forward = { put: [{ kind: 'volume' as const, id: name, record }] };
-    await using op = await this.#store.begin('volume.create', `volume/${name}`, { makes: [made], forward });
+    const back = { remove: [{ kind: 'volume' as const, id: name }] };
+    const plan = { makes: [volumeEffect(record)], forward, back };
+    await using op = await this.#store.begin('volume.create', `volume/${name}`, plan);
     try {
-      const scoped = await this.makeWithin(op, record, signal);
-      await op.commit({ put: [{ kind: 'volume', id: name, record: scoped }] });
-      return scoped;
+      await this.#makeEffect(op, record, signal);
+      op.finish();
+      return record;
     } catch (error) {
       if (isHostError(error) && changedNothing(error.cause)) await op.abandon();
       throw error;
@@ -288,13 +291,17 @@ export class Volumes {
   /** Makes the volume of a record, which the operation's intent named; answers the record to commit. */
   async makeWithin(op: Operation, record: VolumeRecord, signal: AbortSignal): Promise<VolumeRecord> {
     const driver = await this.#drivers.driver(volumePoint, record.driver);
+    await this.#makeEffect(op, record, signal);
+    return { ...record, scope: await scopeOf(driver, signal) };
+  }
+
+  async #makeEffect(op: Operation, record: VolumeRecord, signal: AbortSignal): Promise<void> {
     try {
       await op.make(volumeEffect(record), signal);
     } catch (error) {
       const kind = isKind(error, 'InvalidArgument', 'AlreadyExists') ? error.kind : 'Unknown';
       throw new HostError(kind, 'VOLUME_CREATE_FAILED', `create ${record.name}`, { cause: error });
     }
-    return { ...record, scope: await scopeOf(driver, signal) };
   }
 
   /** Takes a volume that its driver had before us on the books. */

@@ -11,6 +11,12 @@ import { deadline } from './deadline.ts';
 import type { Discovery, PluginLocation } from './discovery.ts';
 import { DriverRecord } from './driver-record.ts';
 
+/**
+ * A call to a plugin replaced within this time may still go to the one before, as one that was under way would; that one
+ * is gone as a rule, and the call is then repeated on the new one.
+ */
+const LOOK_AGAIN_MS = 10;
+
 /** A plugin as it answered its activation, until its file is replaced. */
 export interface ActivePlugin {
   readonly location: PluginLocation;
@@ -28,6 +34,7 @@ export class Plugin {
   readonly #breaker: Breaker;
   readonly #onReplaced: () => void;
   #location: PluginLocation | undefined;
+  #lookedAt = Number.NEGATIVE_INFINITY;
   #http: DockerHttp | undefined;
   #active: ActivePlugin | undefined;
   #activating: Promise<ActivePlugin> | undefined;
@@ -60,6 +67,7 @@ export class Plugin {
     let found: PluginLocation | undefined;
     try {
       found = this.#discovery.locate(this.name);
+      this.#lookedAt = performance.now();
     } catch (error) {
       this.#move(undefined, 'failed', messageChain(error));
       throw error;
@@ -76,11 +84,16 @@ export class Plugin {
    * one is tried again at the next use. Errors: Unavailable, DeadlineExceeded, Unknown (`DRIVER_BAD_ANSWER`, …).
    */
   async activated(signal: AbortSignal): Promise<ActivePlugin> {
-    const location = this.locate();
+    const location = this.#recentLocation() ?? this.locate();
     if (location === undefined) throw this.#gone();
     if (this.#active !== undefined) return this.#active;
     this.#activating ??= this.#activate(location);
     return abandonable(this.#activating, signal);
+  }
+
+  /** One request makes several calls, and the looks cost more than the rest of ours in them. */
+  #recentLocation(): PluginLocation | undefined {
+    return performance.now() - this.#lookedAt < LOOK_AGAIN_MS ? this.#location : undefined;
   }
 
   close(): void {

@@ -5,7 +5,7 @@
 import { messageChain } from '@gantry/plugin-sdk/errors.ts';
 import type { Effect, EffectHandler, EffectHandlers, EffectKind, HeldEffect, ObjectName } from './effect.ts';
 import { madeNothing } from './refusal.ts';
-import type { Changes, Store } from './store.ts';
+import type { Changes, Store, Write } from './store.ts';
 
 export interface OperationPlan {
   readonly name: string;
@@ -20,6 +20,12 @@ export interface OperationPlan {
    * driver may already hold is never removed by guess).
    */
   readonly forward?: Changes;
+  /**
+   * Makes it a declared one: its records, and what it makes, go to the disk as they will be together with the intent, so
+   * that after a crash they are what readers find, and its end needs no sync of its own. `back` are the records as they
+   * were, for when a driver refuses.
+   */
+  readonly back?: Changes;
 }
 
 const UNDO_TIMEOUT_MS = 60_000;
@@ -44,11 +50,7 @@ export class Operation implements AsyncDisposable {
   /** Makes one effect that the intent named, and answers what it taught. */
   async make<T = unknown>(effect: Effect, signal: AbortSignal): Promise<T> {
     const handler = this.#handler(effect.kind);
-    const held: HeldEffect = {
-      ...effect,
-      owner: effect.owner ?? this.#plan.object,
-      ...(handler.endsWithBoot && { boot: this.#store.boot }),
-    };
+    const held = this.#store.heldBy(this.#plan.object, effect);
     await this.#store.undoneForGood(effect.key);
     // Counted as made before the call: a call that fails halfway may have left something.
     this.#made.push(held);
@@ -90,23 +92,21 @@ export class Operation implements AsyncDisposable {
   async commit(changes: Changes, { keep = true }: { keep?: boolean } = {}): Promise<void> {
     this.#closed = true;
     const hold = keep ? this.#made.filter((made) => !this.#released.includes(made.key)) : [];
-    await this.#store.write(`commit ${this.#plan.name}`, {
-      close: this.#id,
-      hold,
-      strike: this.#released,
-      unsynced: this.#unsynced,
-      changes,
-    });
+    await this.#store.write(`commit ${this.#plan.name}`, this.#result(hold, changes));
+  }
+
+  /** The end of a declared operation: as `commit` of what it declared. */
+  finish(): void {
+    this.#closed = true;
+    this.#store.finish(`commit ${this.#plan.name}`, this.#result(this.#made, this.#plan.forward ?? {}));
   }
 
   /** Ends the operation with nothing changed: the driver has said in so many words that it did nothing. */
   async abandon(): Promise<void> {
     this.#closed = true;
-    await this.#store.write(`abandon ${this.#plan.name}`, {
-      close: this.#id,
-      strike: this.#released,
-      unsynced: this.#unsynced,
-    });
+    const { name, back, makes = [] } = this.#plan;
+    if (back) this.#released.push(...makes.map(({ key }) => key));
+    await this.#store.write(`abandon ${name}`, this.#result([], back ?? {}));
   }
 
   /** Undoes what was made. What cannot be undone now stays on the books as held, for replay to try again. */
@@ -126,12 +126,11 @@ export class Operation implements AsyncDisposable {
         this.#store.unsettled(made.owner, messageChain(error));
       }
     }
-    await this.#store.write(`abort ${this.#plan.name}`, {
-      close: this.#id,
-      hold: left,
-      strike: this.#released,
-      unsynced: this.#unsynced,
-    });
+    await this.#store.write(`abort ${this.#plan.name}`, this.#result(left));
+  }
+
+  #result(hold: readonly HeldEffect[], changes: Changes = {}): Write {
+    return { close: this.#id, hold, strike: this.#released, unsynced: this.#unsynced, changes };
   }
 
   /** What a power cut could bring back stays on the books for now, as an effect that nobody wants. */

@@ -148,8 +148,8 @@ export class Replay {
   }
 
   async #finish(open: OpenOperation, forward: Changes, signal: AbortSignal): Promise<void> {
-    for (const { kind, args } of open.makes) {
-      if ((await this.#handler(kind).probe(args, signal)) === 'absent') return this.#drop(open);
+    for (const made of open.makes) {
+      if (!(await this.#isThere(made, open, signal))) return this.#takeBack(open);
     }
     const releases = open.releases.flatMap((key) => this.#store.effect(key) ?? []);
     const { struck, unsynced, refused, unanswered } = await this.#undoAll(releases, signal, open.object);
@@ -158,7 +158,7 @@ export class Replay {
       hold: open.makes.map((made) => heldBy(open, made)),
       strike: struck,
       unsynced,
-      changes: without(forward, refused),
+      changes: refused.length > 0 && open.back ? open.back : without(forward, refused),
     });
     this.#tellWaiting(open, unanswered);
   }
@@ -191,8 +191,26 @@ export class Replay {
     for (const { owner } of others) this.#store.unsettled(owner, 'its driver gave no answer');
   }
 
-  async #drop(open: OpenOperation): Promise<void> {
-    await this.#store.write(`replay ${open.name}`, { close: open.id });
+  /**
+   * A declared operation that a crash cut off may have been acknowledged, so what its driver does not have (lost in the
+   * same power cut, or never asked for) is made now. Where somebody was told of a failure it is not.
+   */
+  async #isThere({ kind, args }: Effect, open: OpenOperation, signal: AbortSignal): Promise<boolean> {
+    const handler = this.#handler(kind);
+    if ((await handler.probe(args, signal)) === 'present') return true;
+    if (!(open.cutOff && open.back)) return false;
+    try {
+      await handler.make(args, signal);
+      return true;
+    } catch (error) {
+      if (isRefusal(error)) return false;
+      throw error;
+    }
+  }
+
+  async #takeBack({ id, name, makes, back }: OpenOperation): Promise<void> {
+    const strike = back ? makes.map(({ key }) => key) : [];
+    await this.#store.write(`replay ${name}`, { close: id, strike, changes: back ?? {} });
   }
 
   async #settleEffects(object: ObjectName, signal: AbortSignal): Promise<void> {

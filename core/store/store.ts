@@ -28,8 +28,11 @@ export interface OpenOperation {
   readonly makes: readonly Effect[];
   readonly releases: readonly string[];
   readonly forward: Changes | undefined;
+  readonly back: Changes | undefined;
   /** Boot in which it began. */
   readonly boot: string;
+  /** Of a daemon before this one: whoever asked for it has no answer, or an acknowledgement. */
+  readonly cutOff: boolean;
 }
 
 interface OperationBody {
@@ -37,6 +40,7 @@ interface OperationBody {
   readonly makes: readonly Effect[];
   readonly releases: readonly string[];
   readonly forward?: Changes;
+  readonly back?: Changes;
 }
 
 /** One transaction: the rows of operations and effects to write or strike, and the records to change. */
@@ -49,6 +53,9 @@ export interface Write {
   readonly unsynced?: readonly HeldEffect[];
   readonly changes?: Changes;
 }
+
+/** How long a result that replay would reach by itself may be in memory alone. */
+const LATER_MS = 50;
 
 export interface StoreOptions {
   readonly failpoints: Failpoints;
@@ -68,6 +75,9 @@ export class Store {
   readonly #open = new Map<number, OpenOperation>();
   readonly #undone: UndoneEffects;
   readonly #statements;
+  /** Results that memory has and the disk gets with the next transaction. */
+  readonly #later: Write[] = [];
+  #laterTimer: NodeJS.Timeout | undefined;
   #lastOperation = 0;
 
   constructor(db: Database, handlers: EffectHandlers, options: StoreOptions) {
@@ -96,6 +106,8 @@ export class Store {
     object: ObjectName,
     plan: Omit<OperationPlan, 'name' | 'object'>,
   ): Promise<Operation> {
+    // An effect of the same key whose undoing waits would strike the one declared.
+    if (plan.back) for (const { key } of plan.makes ?? []) await this.undoneForGood(key);
     const id = ++this.#lastOperation;
     const whole: OperationPlan = { ...plan, name, object };
     await this.write(`begin ${name}`, { open: { id, plan: whole } });
@@ -118,6 +130,12 @@ export class Store {
   /** Tells whoever settles left-overs that `object` has some. */
   unsettled(object: ObjectName, reason: string): void {
     this.onUnsettled(object, reason);
+  }
+
+  /** The effect as it is held once made, in this boot, by an operation on `object`. */
+  heldBy(object: ObjectName, made: Effect): HeldEffect {
+    const { endsWithBoot } = this.handlerOf(made.kind);
+    return { ...made, owner: made.owner ?? object, ...(endsWithBoot && { boot: this.boot }) };
   }
 
   effectsOf(owner: ObjectName): readonly HeldEffect[] {
@@ -153,23 +171,61 @@ export class Store {
 
   /** One durable transaction; memory, and whoever watches it, learns of it only once it lasts. */
   async write(name: string, write: Write): Promise<void> {
-    const late = new Set((write.unsynced ?? []).map((held) => held.key));
-    const strike = (write.strike ?? []).filter((key) => !late.has(key));
-    await this.#write(name, { ...write, strike, hold: [...(write.hold ?? []), ...(write.unsynced ?? [])] });
-    if (write.unsynced?.length) this.#undone.add(write.unsynced);
+    await this.#write(name, this.#keepingUnsynced(write));
+    this.#undone.add(write.unsynced ?? []);
+  }
+
+  /**
+   * The end of a declared operation, whose records and effects lie on the disk since it began. Replay would bring it to
+   * the very same end, so memory learns of it at once, and the disk that it is over with the next transaction.
+   */
+  finish(name: string, result: Write): void {
+    this.failpoints.pass(`before write: ${name}`);
+    const whole = this.#keepingUnsynced(result);
+    this.#later.push({ close: whole.close, strike: whole.strike ?? [] });
+    this.#apply(whole);
+    this.#undone.add(result.unsynced ?? []);
+    this.#laterTimer ??= setTimeout(() => void this.#writeWaiting().catch(() => {}), LATER_MS).unref();
+  }
+
+  /** What a power cut could bring back is not struck yet. */
+  #keepingUnsynced(write: Write): Write {
+    const unsynced = write.unsynced ?? [];
+    if (unsynced.length === 0) return write;
+    const late = new Set(unsynced.map((held) => held.key));
+    const strike = write.strike?.filter((key) => !late.has(key)) ?? [];
+    const hold = unsynced.filter((held) => this.#held.get(held.key) !== held);
+    return { ...write, strike, hold: [...(write.hold ?? []), ...hold] };
   }
 
   async #write(name: string, write: Write): Promise<void> {
     this.failpoints.pass(`before write: ${name}`);
-    this.#db.transaction(() => this.#persist(write));
-    this.failpoints.pass(`before sync: ${name}`);
-    await this.#db.durable();
+    const earlier = this.#later.splice(0);
+    try {
+      await this.#db.commit(
+        () => {
+          for (const result of earlier) this.#persist(result);
+          this.#persist(write);
+        },
+        () => this.failpoints.pass(`before sync: ${name}`),
+      );
+    } catch (error) {
+      this.#later.unshift(...earlier);
+      throw error;
+    }
     this.#apply(write);
     this.failpoints.pass(`after write: ${name}`);
   }
 
+  async #writeWaiting(): Promise<void> {
+    clearTimeout(this.#laterTimer);
+    this.#laterTimer = undefined;
+    if (this.#later.length > 0) await this.#write('results', {});
+  }
+
   async close(): Promise<void> {
     await this.#undone.settle();
+    await this.#writeWaiting();
     await this.#db.close();
   }
 
@@ -182,14 +238,17 @@ export class Store {
   #persist({ open, close, hold, strike, changes }: Write): void {
     const sql = this.#statements;
     if (open) {
-      const { makes, releases, forward } = open.plan;
+      const { name, object, makes = [], releases = [], forward, back } = open.plan;
       const body: OperationBody = {
         boot: this.boot,
-        makes: makes ?? [],
-        releases: releases ?? [],
+        makes,
+        releases,
         ...(forward && { forward }),
+        ...(back && { back }),
       };
-      sql.open.run(open.id, open.plan.name, open.plan.object, JSON.stringify(body));
+      sql.open.run(open.id, name, object, JSON.stringify(body));
+      if (back)
+        this.#persist({ hold: makes.map((made) => this.heldBy(object, made)), changes: forward ?? {} });
     }
     for (const effect of hold ?? []) {
       const { key, owner, boot, ...body } = effect;
@@ -206,7 +265,7 @@ export class Store {
     if (open)
       this.#open.set(
         open.id,
-        toOpen(open.id, open.plan.name, open.plan.object, { ...open.plan, boot: this.boot }),
+        toOpen(open.id, open.plan.name, open.plan.object, { ...open.plan, boot: this.boot }, false),
       );
     for (const effect of hold ?? []) this.#held.set(effect.key, effect);
     for (const key of strike ?? []) this.#held.delete(key);
@@ -229,21 +288,26 @@ export class Store {
       const id = Number(row.id);
       this.#open.set(
         id,
-        toOpen(id, String(row.name), row.object as ObjectName, JSON.parse(String(row.body)) as OperationBody),
+        toOpen(
+          id,
+          String(row.name),
+          row.object as ObjectName,
+          JSON.parse(String(row.body)) as OperationBody,
+          true,
+        ),
       );
       this.#lastOperation = id;
     }
   }
 }
 
-function toOpen(id: number, name: string, object: ObjectName, body: Partial<OperationBody>): OpenOperation {
-  return {
-    id,
-    name,
-    object,
-    makes: body.makes ?? [],
-    releases: body.releases ?? [],
-    forward: body.forward,
-    boot: body.boot ?? '',
-  };
+function toOpen(
+  id: number,
+  name: string,
+  object: ObjectName,
+  body: Partial<OperationBody>,
+  cutOff: boolean,
+): OpenOperation {
+  const { makes = [], releases = [], forward, back, boot = '' } = body;
+  return { id, name, object, makes, releases, forward, back, boot, cutOff };
 }

@@ -21,6 +21,7 @@ export class UndoneEffects {
   }
 
   add(undone: readonly HeldEffect[]): void {
+    if (undone.length === 0) return;
     this.#waiting.push(...undone);
     for (const held of undone) this.#all.add(held);
     this.#timer ??= setTimeout(() => void this.settle().catch(() => {}), DELAY_MS).unref();

@@ -1,6 +1,7 @@
 /**
  * Local volumes: `<root>/<name>/_data`, with `options.json` beside it when something is to be mounted there. The
- * directory is the only state, so the data stays whatever becomes of the daemon. Mount ids are counted in files, since
+ * directory is the only state, so the data stays whatever becomes of the daemon; a volume is there when its `_data` is,
+ * which is made last and goes first. Mount ids are counted in files, since
  * a file system with options is mounted for the first of them and taken down after the last. The calls that make, rename
  * and look up directories are synchronous: each takes some microseconds, less than a way to the thread pool.
  */
@@ -12,11 +13,12 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rm,
+  rmdir,
   rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { rm, rmdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { VolumeDriver, VolumeView } from '@gantry/plugin-sdk/contracts/volume.ts';
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
@@ -41,7 +43,7 @@ export class LocalVolumes implements VolumeDriver {
     mkdirSync(root, { recursive: true, mode: 0o701 });
     mkdirSync(state, { recursive: true, mode: 0o700 });
     const volumes = new LocalVolumes(root, state);
-    for (const left of readdirSync(root)) if (left.startsWith('.')) volumes.#discard(path.join(root, left));
+    for (const left of readdirSync(root)) if (left.startsWith('.')) empty(path.join(root, left));
     return volumes;
   }
 
@@ -54,14 +56,15 @@ export class LocalVolumes implements VolumeDriver {
   }): Promise<void> {
     checkName(name);
     const mounted = parseOptions(options);
-    const dir = path.join(this.#root, name);
-    if (existsSync(dir)) return;
-    // Whole or not at all: the name appears by a rename.
-    const draft = path.join(this.#root, `.${randomUUID()}.new`);
-    mkdirSync(draft, { mode: 0o701 });
-    mkdirSync(path.join(draft, '_data'), { mode: 0o755 });
-    if (mounted) writeFileSync(path.join(draft, 'options.json'), JSON.stringify(mounted), { flush: true });
-    renameSync(draft, dir);
+    const dir = `${this.#root}/${name}`;
+    if (!makeDir(dir, 0o701)) {
+      if (existsSync(`${dir}/_data`)) return;
+      // A crash left the directory alone, or with the options of a volume that never was.
+      rmSync(dir, { recursive: true });
+      mkdirSync(dir, { mode: 0o701 });
+    }
+    if (mounted) writeFileSync(`${dir}/options.json`, JSON.stringify(mounted), { flush: true });
+    mkdirSync(`${dir}/_data`, { mode: 0o755 });
   }
 
   async restore(volume: { name: string; options: Readonly<Record<string, string>> | null }): Promise<void> {
@@ -69,17 +72,23 @@ export class LocalVolumes implements VolumeDriver {
   }
 
   async remove({ name }: { name: string }): Promise<void> {
-    const dir = this.#require(name);
-    const data = path.join(dir, '_data');
-    if (optionsOf(dir) && isMountPoint(data)) {
+    checkName(name);
+    const dir = `${this.#root}/${name}`;
+    const options = optionsOf(dir);
+    if (options && isMountPoint(`${dir}/_data`)) {
       if (this.#mountIds(name).length > 0)
         throw new HostError('Conflict', 'VOLUME_IN_USE', `remove ${name}: it is mounted`);
-      await unmountAll(data);
+      await unmountAll(`${dir}/_data`);
     }
-    const doomed = path.join(this.#root, `.${randomUUID()}.removed`);
-    renameSync(dir, doomed);
-    if (optionsOf(doomed)) rmSync(path.join(this.#state, name), { recursive: true, force: true });
-    this.#discard(doomed);
+    if (options) rmSync(path.join(this.#state, name), { recursive: true, force: true });
+    // The name is free at once; the rest, which takes the kernel longer than all before, is done in the background.
+    const doomed = `${this.#root}/.${randomUUID()}.removed`;
+    try {
+      renameSync(dir, doomed);
+    } catch (error) {
+      throw hasCode(error, 'ENOENT') ? absent(name) : error;
+    }
+    empty(doomed);
   }
 
   async mount({ name, mountId }: { name: string; mountId: string }): Promise<{ mountpoint: string }> {
@@ -107,11 +116,12 @@ export class LocalVolumes implements VolumeDriver {
 
   async get({ name }: { name: string }): Promise<VolumeView | undefined> {
     if (!VALID_NAME.test(name)) return undefined;
-    const found = statSync(path.join(this.#root, name), { throwIfNoEntry: false });
+    const mountpoint = `${this.#root}/${name}/_data`;
+    const found = statSync(mountpoint, { throwIfNoEntry: false });
     if (!found) return undefined;
     return {
       name,
-      mountpoint: path.join(this.#root, name, '_data'),
+      mountpoint,
       createdAt: new Date(found.birthtimeMs || found.ctimeMs).toISOString(),
     };
   }
@@ -127,28 +137,41 @@ export class LocalVolumes implements VolumeDriver {
 
   #require(name: string): string {
     checkName(name);
-    const dir = path.join(this.#root, name);
-    if (existsSync(dir)) return dir;
-    throw new HostError('NotFound', 'VOLUME_NOT_FOUND', `no such volume: ${name}`);
+    const dir = `${this.#root}/${name}`;
+    if (existsSync(`${dir}/_data`)) return dir;
+    throw absent(name);
   }
 
   #mountIds(name: string): readonly string[] {
     const dir = path.join(this.#state, name);
     return existsSync(dir) ? readdirSync(dir) : [];
   }
+}
 
-  /** In the background, however much it is; what is left at the end of the daemon goes at its next start. */
-  #discard(dir: string): void {
-    void removeEmpty(dir)
-      .catch(() => rm(dir, { recursive: true, force: true }))
-      .catch(() => {});
+/** However much it is; what is left at the end of the daemon goes at its next start. */
+function empty(doomed: string): void {
+  const removeAll = () => rm(doomed, { recursive: true, force: true }, () => {});
+  // The short way for a volume that nothing was written to.
+  rmdir(`${doomed}/_data`, (error) => (error ? removeAll() : rmdir(doomed, (error) => error && removeAll())));
+}
+
+/** False when it is there already. */
+function makeDir(dir: string, mode: number): boolean {
+  try {
+    mkdirSync(dir, { mode });
+    return true;
+  } catch (error) {
+    if (hasCode(error, 'EEXIST')) return false;
+    throw error;
   }
 }
 
-/** The short way for a volume that nothing was written to. */
-async function removeEmpty(dir: string): Promise<void> {
-  await rmdir(path.join(dir, '_data'));
-  await rmdir(dir);
+function absent(name: string): HostError {
+  return new HostError('NotFound', 'VOLUME_NOT_FOUND', `no such volume: ${name}`);
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return (error as NodeJS.ErrnoException).code === code;
 }
 
 function checkName(name: string): void {

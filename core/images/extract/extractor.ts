@@ -2,6 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import type { LayerForm } from '@gantry/plugin-sdk/contracts/snapshot.ts';
 import { type ErrorKind, HostError } from '@gantry/plugin-sdk/errors.ts';
+import { foreign } from '@gantry/plugin-sdk/system/libc.ts';
 
 /** The one place that names the worker's file; the bundle puts it beside itself. */
 export const extractWorkerUrl = new URL(
@@ -47,6 +48,8 @@ export interface ExtractorOptions {
   readonly workers?: number;
   readonly idleMs?: number;
 }
+
+const mallocTrim = foreign<[pad: number], number>('int malloc_trim(size_t pad)');
 
 export class LayerExtractor {
   readonly #workerUrl: URL;
@@ -118,6 +121,7 @@ export class LayerExtractor {
   async #retire(worker: Worker): Promise<void> {
     this.#forget(worker);
     await worker.terminate();
+    mallocTrim(0); // what its heap and buffers took would else stay with the process
   }
 
   #forget(worker: Worker): void {
