@@ -40,7 +40,11 @@ export class HostError extends Error {
   readonly [brand] = true;
 
   constructor(kind: ErrorKind, code: string, message: string, parts: HostErrorParts = {}) {
+    // What drivers and users do wrong is expected, and told by its message: only our own faults are worth a stack.
+    const { stackTraceLimit } = Error;
+    if (kind !== 'Internal') Error.stackTraceLimit = 0;
     super(message, parts.cause === undefined ? undefined : { cause: parts.cause });
+    Error.stackTraceLimit = stackTraceLimit;
     this.name = 'HostError';
     this.kind = kind;
     this.code = code;

@@ -32,19 +32,23 @@ const VALID_NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{1,254}$/;
 export class LocalVolumes implements VolumeDriver {
   readonly #root: string;
   readonly #state: string;
+  readonly #trash: string;
 
-  private constructor(root: string, state: string) {
+  private constructor(root: string, state: string, trash: string) {
     this.#root = root;
     this.#state = state;
+    this.#trash = trash;
   }
 
   /** `root` lasts; `state` holds the mount ids of this boot. */
   static open(root: string, state: string): LocalVolumes {
     mkdirSync(root, { recursive: true, mode: 0o701 });
     mkdirSync(state, { recursive: true, mode: 0o700 });
-    const volumes = new LocalVolumes(root, state);
-    for (const left of readdirSync(root)) if (left.startsWith('.')) empty(path.join(root, left));
-    return volumes;
+    // A directory of its own: the kernel lets one call at a time change a directory, and making volumes must not wait.
+    const trash = path.join(root, '.trash');
+    mkdirSync(trash, { recursive: true, mode: 0o700 });
+    for (const left of readdirSync(trash)) empty(path.join(trash, left));
+    return new LocalVolumes(root, state, trash);
   }
 
   async create({
@@ -82,7 +86,7 @@ export class LocalVolumes implements VolumeDriver {
     }
     if (options) rmSync(path.join(this.#state, name), { recursive: true, force: true });
     // The name is free at once; the rest, which takes the kernel longer than all before, is done in the background.
-    const doomed = `${this.#root}/.${randomUUID()}.removed`;
+    const doomed = `${this.#trash}/${randomUUID()}`;
     try {
       renameSync(dir, doomed);
     } catch (error) {

@@ -135,7 +135,12 @@ async function main(): Promise<void> {
   await compare('plugin volume create + rm, 1 client', { limit: 0.9 }, both, (e) =>
     volumePairs(e, 'bench', 1, 150),
   );
-  await compare('local volume create + rm', { limit: 0.6 }, both, (e) => volumePairs(e, 'local', 1, 150));
+  await compare('local volume create + rm, 1 client', { limit: 0.6 }, both, (e) =>
+    volumePairs(e, 'local', 1, 150),
+  );
+  await compare('local volume create + rm, 32 clients', { limit: 0.6 }, both, (e) =>
+    volumePairs(e, 'local', 32, 30),
+  );
 
   if (wants('memory')) {
     for (const engine of both) for (let run = 0; run < 100; run += 1) await runOnce(engine);

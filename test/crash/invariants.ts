@@ -113,7 +113,8 @@ function fileFaults(machine: Machine, books: Books): string[] {
     ...linkFaults(machine, layers.size),
     ...differences('blob', entries(join(dataRoot, 'content/blobs/sha256')), [...blobs].map(hexOf)),
     ...strangers('half written blob', entries(join(dataRoot, 'content/ingest')), []),
-    ...differences('local volume', entries(localVolumes(machine)), localNames),
+    ...differences('local volume', entries(localVolumes(machine)), ['.trash', ...localNames]),
+    ...strangers('trash of volumes', entries(join(localVolumes(machine), '.trash')), []),
   ];
 }
 
