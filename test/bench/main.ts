@@ -24,6 +24,10 @@ const { values: flags } = parseArgs({
 });
 const ROUNDS = Number(flags.rounds);
 const NODE = process.execPath;
+/** Those that need engines full of containers and volumes. */
+const LS = 'volume ls, 1,000 volumes';
+const PS = 'ps -a, 200 containers';
+const READY = 'ready, 100 containers (20 running), 1,000 volumes';
 const wants = (name: string) => !flags.only || flags.only.some((word) => name.includes(word));
 
 const root = mkdtempSync('/var/tmp/gantry-bench-');
@@ -149,18 +153,11 @@ async function main(): Promise<void> {
     memoryMiB(e.pids()),
   );
 
-  if (wants('ls') || wants('ps') || wants('ready')) await fill(both);
-  await compare('volume ls, 1,000 volumes', { limit: 1 }, both, (e) =>
-    timed(() => docker(e, 'volume', 'ls', '-q')),
-  );
-  await compare('ps -a, 200 containers', { limit: 1 }, both, (e) => timed(() => docker(e, 'ps', '-aq')));
-  if (wants('ready')) await prepareReady(both);
-  await compare(
-    'ready, 100 containers (20 running), 1,000 volumes',
-    { limit: 0.5, rounds: 7 },
-    both,
-    restartTime,
-  );
+  if ([LS, PS, READY].some(wants)) await fill(both);
+  await compare(LS, { limit: 1 }, both, (e) => timed(() => docker(e, 'volume', 'ls', '-q')));
+  await compare(PS, { limit: 1 }, both, (e) => timed(() => docker(e, 'ps', '-aq')));
+  if (wants(READY)) await prepareReady(both);
+  await compare(READY, { limit: 0.5, rounds: 7 }, both, restartTime);
   if (wants('own start')) await ownStart();
   if (wants('bad plugins')) await zooCases(path.join(root, 'zoo'), note);
 }
