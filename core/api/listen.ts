@@ -1,7 +1,8 @@
 /** Where the API is served: unix sockets for root and one group, TCP with or without TLS, descriptors handed over. */
 import { chmodSync, chownSync, readFileSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
-import http from 'node:http';
+import type http from 'node:http';
+import { createConnection } from 'node:net';
 import path from 'node:path';
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
 import { listenDescriptors } from '../config/load.ts';
@@ -86,17 +87,14 @@ function bound(server: http.Server, where: object): Promise<void> {
   return promise;
 }
 
-/** Whether somebody serves HTTP at the socket; a file left by a dead daemon does not answer. */
+/** Whether somebody listens at the socket: at a file left by a dead daemon nobody does. */
 function answers(socketPath: string): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
-  const request = http.request({ socketPath, path: '/_ping', timeout: 1_000 }, (response) => {
-    response.resume();
-    resolve(true);
-  });
-  request.once('error', () => resolve(false));
-  request.once('timeout', () => request.destroy());
-  request.end();
-  return promise;
+  const socket = createConnection(socketPath);
+  socket.once('connect', () => resolve(true));
+  // EAGAIN: somebody does, and has too many callers.
+  socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'EAGAIN'));
+  return promise.finally(() => socket.destroy());
 }
 
 function groupId(name: string): number | undefined {

@@ -2,14 +2,7 @@
  * The embedded database: SQLite in WAL mode, one writer (the main thread), and durability by a shared fdatasync of the
  * WAL that all waiting writers join. Source of the technique and its proof: docs/adr/0001.
  */
-import {
-  closeSync,
-  fdatasync as fdatasyncCallback,
-  fdatasyncSync,
-  mkdirSync,
-  openSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, fdatasync as fdatasyncCallback, fdatasyncSync, mkdirSync, openSync } from 'node:fs';
 import path from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { promisify } from 'node:util';
@@ -17,14 +10,10 @@ import { Worker } from 'node:worker_threads';
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
 import { syncDirectory } from '@gantry/plugin-sdk/system/sync.ts';
 import { initial } from './migrations/001-initial.ts';
+import { WalFile } from './wal-file.ts';
 
 const MIGRATIONS = [initial];
-/**
- * The WAL is written full of zeros once, so that later syncs find its blocks allocated and have no metadata to write:
- * 0.1 ms instead of 1. A transaction takes some 8 to 20 KiB of it; a checkpoint, after which SQLite begins again at its
- * start, comes in time.
- */
-const WAL_BYTES = 24 * 1024 * 1024;
+/** In writes; the WAL's file has room for them. */
 const CHECKPOINT_EVERY = 1500;
 
 /**
@@ -47,6 +36,7 @@ interface Entry {
 export class Database {
   readonly #db: DatabaseSync;
   readonly #file: string;
+  readonly #walFile: WalFile;
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
   readonly #unsafe: boolean;
@@ -65,15 +55,20 @@ export class Database {
     this.#unsafe = unsafe;
     mkdirSync(dir, { recursive: true, mode: 0o711 });
     this.#file = path.join(dir, 'gantry.db');
+    this.#walFile = new WalFile(this.#file);
+    this.#walFile.reuse();
     this.#db = new DatabaseSync(this.#file);
     this.#db.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=0');
     this.#begin = this.#db.prepare('BEGIN IMMEDIATE');
     this.#commit = this.#db.prepare('COMMIT');
     this.#migrate();
-    this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
-    fillWithZeros(`${this.#file}-wal`, WAL_BYTES);
+    if (this.#walFile.isFull) this.#db.exec('PRAGMA wal_checkpoint(RESTART)');
+    else {
+      this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+      this.#walFile.fill();
+    }
     // The -wal file is safe to open beside SQLite; another descriptor of the database itself would drop its locks.
-    this.#wal = openSync(`${this.#file}-wal`, 'r+');
+    this.#wal = openSync(this.#walFile.path, 'r+');
     this.#syncing = this.#firstSync(dir).catch((error: unknown) => {
       throw this.#giveUp(error);
     });
@@ -142,7 +137,7 @@ export class Database {
     await this.#checkpoint;
     await this.#syncing?.catch(() => {});
     closeSync(this.#wal);
-    this.#db.close();
+    this.#walFile.keepOver(() => this.#db.close());
   }
 
   /** What the kernel could not write it may have dropped: no later sync brings it back, so nothing more is written. */
@@ -209,11 +204,4 @@ export class Database {
       });
     }
   }
-}
-
-function fillWithZeros(file: string, bytes: number): void {
-  const descriptor = openSync(file, 'r+');
-  const zeros = Buffer.alloc(1024 * 1024);
-  for (let at = 0; at < bytes; at += zeros.length) writeSync(descriptor, zeros, 0, zeros.length, at);
-  closeSync(descriptor);
 }
