@@ -8,6 +8,7 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
+import { giveBackMemory } from '@gantry/plugin-sdk/system/memory.ts';
 import { syncDirectory } from '@gantry/plugin-sdk/system/sync.ts';
 import { initial } from './migrations/001-initial.ts';
 import { WalFile } from './wal-file.ts';
@@ -184,6 +185,7 @@ export class Database {
     worker.once('exit', () => resolve());
     return promise.then(() => {
       this.#checkpoint = undefined;
+      giveBackMemory();
       // The few frames that came meanwhile: only a WAL written back to its last frame is begun anew.
       this.#db.exec('PRAGMA wal_checkpoint(PASSIVE)');
     });

@@ -2,7 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import type { LayerForm } from '@gantry/plugin-sdk/contracts/snapshot.ts';
 import { type ErrorKind, HostError } from '@gantry/plugin-sdk/errors.ts';
-import { foreign } from '@gantry/plugin-sdk/system/libc.ts';
+import { giveBackMemory } from '@gantry/plugin-sdk/system/memory.ts';
 
 /** The one place that names the worker's file; the bundle puts it beside itself. */
 export const extractWorkerUrl = new URL(
@@ -48,8 +48,6 @@ export interface ExtractorOptions {
   readonly workers?: number;
   readonly idleMs?: number;
 }
-
-const mallocTrim = foreign<[pad: number], number>('int malloc_trim(size_t pad)');
 
 export class LayerExtractor {
   readonly #workerUrl: URL;
@@ -121,7 +119,7 @@ export class LayerExtractor {
   async #retire(worker: Worker): Promise<void> {
     this.#forget(worker);
     await worker.terminate();
-    mallocTrim(0); // what its heap and buffers took would else stay with the process
+    giveBackMemory();
   }
 
   #forget(worker: Worker): void {
