@@ -25,7 +25,7 @@ import type { ContainerContext } from './controllers/container/context.ts';
 import { ContainerNames } from './controllers/container/names.ts';
 import { Waiters } from './controllers/container/waiters.ts';
 import { Images } from './controllers/image.ts';
-import { Volumes } from './controllers/volume.ts';
+import { Volumes } from './controllers/volume/volumes.ts';
 import { effectHandlers } from './effects/handlers.ts';
 import { wantedEffect } from './effects/wanted.ts';
 import type { Engine } from './engine.ts';

@@ -2,7 +2,7 @@
 import type { Logger } from '@gantry/plugin-sdk/extension-point.ts';
 import type { Containers } from './controllers/container/containers.ts';
 import type { Images } from './controllers/image.ts';
-import type { Volumes } from './controllers/volume.ts';
+import type { Volumes } from './controllers/volume/volumes.ts';
 import type { DriverHost } from './host/driver-host.ts';
 import type { ContentStore } from './images/content.ts';
 import type { Locks } from './store/locks.ts';

@@ -2,7 +2,7 @@
 import { volumePoint } from '@gantry/plugin-sdk/contracts/volume.ts';
 import { isKind } from '@gantry/plugin-sdk/errors.ts';
 import type { Drivers } from '../controllers/drivers.ts';
-import { saysAbsent } from '../controllers/volume-answers.ts';
+import { saysAbsent } from '../controllers/volume/answers.ts';
 import type { EffectHandler } from '../store/effect.ts';
 
 export function volumeEffects(drivers: Drivers): EffectHandler<'volume'> {

@@ -1,6 +1,7 @@
 /**
  * The store and the ledger in one: records, and operations that make or undo effects. An operation is one durable
- * intent, the work, and one durable result. Whatever is cut off between the two is settled by `replay.ts`.
+ * intent, the work, and one durable result; a declared one writes its result with the intent (docs/adr/0005). Whatever is
+ * cut off is settled by `replay.ts`.
  */
 import type { Database } from './database.ts';
 import type { Effect, EffectHandlers, HeldEffect, ObjectName } from './effect.ts';

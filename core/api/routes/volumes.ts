@@ -1,6 +1,6 @@
 /** `/volumes*`. */
 import Type from 'typebox';
-import { containersUsing } from '../../controllers/volume-use.ts';
+import { containersUsing } from '../../controllers/volume/use.ts';
 import type { Engine } from '../../engine.ts';
 import { validatorOf } from '../../schema/validate.ts';
 import { requireObject } from '../body.ts';
@@ -73,7 +73,7 @@ export function volumeRows(engine: Engine): readonly Row[] {
       path: '/volumes/:name',
       kind: 'json',
       async handler({ params, signal }) {
-        return { body: volumeView(await volumes.inspect(params.name ?? '', signal)) };
+        return { body: volumeView(await volumes.known.inspect(params.name ?? '', signal)) };
       },
     },
     {
@@ -100,7 +100,7 @@ async function list(engine: Engine, { query, signal }: Call) {
   checkFilters(filters, ['name', 'driver', 'label', 'dangling']);
   const only = filters.get('driver');
   const dangling = flagFilter(filters, 'dangling');
-  const { volumes, warnings } = await engine.volumes.list(only, signal);
+  const { volumes, warnings } = await engine.volumes.known.list(only, signal);
   const shown = volumes.filter(
     ({ record }) =>
       matchesAny(filters, 'name', (name) => record.name.includes(name)) &&

@@ -1,5 +1,5 @@
 /** Volumes as the newest Engine API shows them. */
-import type { VolumeListing } from '../../controllers/volume-list.ts';
+import type { VolumeListing } from '../../controllers/volume/list.ts';
 
 export function volumeView({ record, live, stale }: VolumeListing): object {
   const { name, driver, labels, options, scope, createdAt, anonymous } = record;

@@ -6,7 +6,7 @@ import type { ContainerRecord } from '../../store/record-types.ts';
 import type { Store } from '../../store/store.ts';
 import type { Drivers } from '../drivers.ts';
 import type { Images } from '../image.ts';
-import type { Volumes } from '../volume.ts';
+import type { Volumes } from '../volume/volumes.ts';
 import type { Attachments } from './attachments.ts';
 import type { ContainerNames } from './names.ts';
 import type { Waiters } from './waiters.ts';

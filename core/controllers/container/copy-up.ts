@@ -32,7 +32,7 @@ export function copyUp(ctx: ContainerContext, record: ContainerRecord): CopyUp {
   const copies = mounts.map((mount) => {
     const withId = { ...mount, volume: { driver: '', ...mount.volume, mountId: newMountId() } };
     // A volume that is made with the container and goes with its end need not outlive a crash.
-    const fill = record.autoRemove && !ctx.volumes.record(mount.source ?? '') ? copyTree : copyToLast;
+    const fill = record.autoRemove && !ctx.volumes.known.record(mount.source ?? '') ? copyTree : copyToLast;
     return { target: mount.target, mounted: volumeMountEffect(record.id, withId), fill };
   });
   return {

@@ -9,7 +9,7 @@ import { validatorOf } from '../../schema/validate.ts';
 import { effect } from '../../store/effect.ts';
 import type { ContainerMount, ContainerRecord, ImageRecord, VolumeRecord } from '../../store/record-types.ts';
 import type { Put } from '../../store/store.ts';
-import { volumeEffect, volumeKeys } from '../volume.ts';
+import { volumeEffect, volumeKeys } from '../volume/record.ts';
 import { type ContainerContext, ZERO_TIME } from './context.ts';
 import { copyUp } from './copy-up.ts';
 import { findContainer } from './find.ts';

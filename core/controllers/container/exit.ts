@@ -7,8 +7,8 @@ import type { Operation } from '../../store/operation.ts';
 import type { ContainerRecord, VolumeRecord } from '../../store/record-types.ts';
 import { isRefusal } from '../../store/refusal.ts';
 import type { Changes } from '../../store/store.ts';
-import { volumeEffect, volumeKeys } from '../volume.ts';
-import { containersUsing } from '../volume-use.ts';
+import { volumeEffect, volumeKeys } from '../volume/record.ts';
+import { containersUsing } from '../volume/use.ts';
 import { type ContainerContext, setState } from './context.ts';
 
 const CLEANUP_MS = 60_000;
@@ -119,10 +119,10 @@ async function holdOwnVolumes(
   work: (own: readonly VolumeRecord[]) => Promise<void>,
 ): Promise<void> {
   const mounted = mounts.flatMap(({ type, source }) => (type === 'volume' && source ? [source] : []));
-  const names = [...new Set(mounted)].filter((name) => ctx.volumes.record(name)?.anonymous);
+  const names = [...new Set(mounted)].filter((name) => ctx.volumes.known.record(name)?.anonymous);
   await ctx.locks.hold(volumeKeys(names), signal, () => {
     const unused = names.filter((name) => containersUsing(ctx.store, name).every((user) => user === id));
-    return work(unused.flatMap((name) => ctx.volumes.record(name) ?? []));
+    return work(unused.flatMap((name) => ctx.volumes.known.record(name) ?? []));
   });
 }
 
@@ -139,7 +139,7 @@ async function removeOwn(
     return true;
   } catch (error) {
     // It may have been removed before a crash that this is done again after.
-    const gone = isRefusal(error) && (await ctx.volumes.denies(volume, signal));
+    const gone = isRefusal(error) && (await ctx.volumes.known.denies(volume, signal));
     if (gone) op.forget(key);
     else ctx.log.warn({ volume: volume.name, error: messageChain(error) }, 'anonymous volume not removed');
     return gone;

@@ -3,7 +3,7 @@ import type { Locks } from '../../store/locks.ts';
 import type { Replay } from '../../store/replay.ts';
 import type { Store } from '../../store/store.ts';
 import type { Drivers } from '../drivers.ts';
-import type { Volumes } from '../volume.ts';
+import type { Volumes } from '../volume/volumes.ts';
 
 /** In the order in which repairs are made: what runs goes before what it stands on. */
 export const FINDING_KINDS = [

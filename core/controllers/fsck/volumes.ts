@@ -1,6 +1,6 @@
 /** Local volumes that are on no book. Other drivers' volumes go on the books at first use, and need not be there. */
 import { volumePoint } from '@gantry/plugin-sdk/contracts/volume.ts';
-import { LOCAL_DRIVER } from '../volume.ts';
+import { LOCAL_DRIVER } from '../volume/record.ts';
 import { argsOf, isBusy } from './books.ts';
 import { type Check, REPAIR, soon } from './finding.ts';
 
@@ -18,6 +18,6 @@ export const unlistedVolumes: Check = async (scene, signal) => {
       subject: name,
       what: `local volume "${name}" at "${mountpoint}" is on no book`,
       mend: `"${REPAIR}" takes it on the books as it is; "docker volume rm ${name}" removes it`,
-      repair: async (within) => void (await scene.volumes.find(name, within)),
+      repair: async (within) => void (await scene.volumes.known.find(name, within)),
     }));
 };

@@ -2,79 +2,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { Database } from '../../../../core/store/database.ts';
-import { type Effect, type EffectHandlers, effect } from '../../../../core/store/effect.ts';
-import { Failpoints } from '../../../../core/store/failpoints.ts';
+import { type Effect, effect } from '../../../../core/store/effect.ts';
 import { Locks } from '../../../../core/store/locks.ts';
-import type { VolumeRecord } from '../../../../core/store/record-types.ts';
 import { Replay } from '../../../../core/store/replay.ts';
-import { Store } from '../../../../core/store/store.ts';
-
-const FOREVER = new AbortController().signal;
-const QUIET = { debug() {}, info() {}, warn() {}, error() {} };
-
-/** A world of effects that are names in a set, each call noted; `fails` makes the calls named in it throw. */
-class World {
-  readonly there = new Set<string>();
-  readonly calls: string[] = [];
-  readonly fails = new Map<string, Error>();
-
-  readonly handlers = new Proxy({} as EffectHandlers, {
-    get: (_target, kind: string) => ({
-      endsWithBoot: kind === 'task',
-      make: async ({ name }: { name: string }) => {
-        this.#call('make', name);
-        this.there.add(name);
-        return kind === 'volume-mount' ? `/mnt/${name}` : undefined;
-      },
-      probe: async ({ name }: { name: string }) => (this.there.has(name) ? 'present' : 'absent'),
-      undo: async ({ name }: { name: string }) => {
-        this.#call('undo', name);
-        this.there.delete(name);
-        return kind === 'snapshot' ? 'unsynced' : undefined;
-      },
-      restore: async ({ name }: { name: string }) => this.#call('restore', name),
-    }),
-  });
-
-  #call(what: string, name: string): void {
-    this.calls.push(`${what} ${name}`);
-    const error = this.fails.get(`${what} ${name}`);
-    if (error) throw error;
-  }
-}
-
-function named(kind: Effect['kind'], name: string): Effect {
-  return effect(kind, name, { name } as never);
-}
-
-function volume(name: string): VolumeRecord {
-  return {
-    name,
-    driver: 'd',
-    labels: {},
-    options: null,
-    scope: 'local',
-    createdAt: '2026-01-01T00:00:00Z',
-    anonymous: false,
-    mountpoint: '',
-  };
-}
-
-function fixture(t: Test) {
-  const dir = mkdtempSync(path.join(tmpdir(), 'gantry-store-'));
-  const world = new World();
-  const synced: string[] = [];
-  const open = (boot = 'boot-1') =>
-    new Store(new Database(dir), world.handlers, {
-      failpoints: new Failpoints(),
-      boot,
-      syncMetadata: async () => void synced.push('synced'),
-    });
-  t.teardown(() => rmSync(dir, { recursive: true, force: true }));
-  return { world, open, synced };
-}
+import { FOREVER, fixture, named, QUIET, settle, volume } from './world.ts';
 
 /** As a crash: the next store opens the same files while this one is left where it is. */
 t.test('what is committed is there after the next start', async (t) => {
@@ -129,12 +62,6 @@ t.test('readers see a record only once it is durable', async (t) => {
 });
 
 t.test('replay', async (t) => {
-  const settle = async (store: Store, wanted = () => true) => {
-    const replay = new Replay({ store, locks: new Locks(), wanted, onAppear: () => () => {}, log: QUIET });
-    await replay.settleAll(FOREVER);
-    return replay;
-  };
-
   t.test('undoes what a cut-off operation was making', async (t) => {
     const { world, open } = fixture(t);
     const store = open();

@@ -1,53 +1,33 @@
-/**
- * Volumes: named storage of any volume driver. The store's record is the truth about who has a volume; a driver is asked
- * for what it alone knows, and never gets to erase a record by an error.
- */
+/** Volumes, made and removed: named storage of any volume driver. The store's record is the truth about who has one. */
 import { randomBytes } from 'node:crypto';
 import { type VolumeDriver, volumePoint } from '@gantry/plugin-sdk/contracts/volume.ts';
-import { HostError, isHostError, isKind, messageChain } from '@gantry/plugin-sdk/errors.ts';
-import { effect } from '../store/effect.ts';
-import type { LockKey, Locks } from '../store/locks.ts';
-import type { Operation } from '../store/operation.ts';
-import type { VolumeRecord } from '../store/record-types.ts';
-import { changedNothing } from '../store/refusal.ts';
-import type { Replay } from '../store/replay.ts';
-import type { Store } from '../store/store.ts';
-import type { Drivers } from './drivers.ts';
-import { saysAbsent } from './volume-answers.ts';
-import { listVolumes, type VolumeListing } from './volume-list.ts';
-import { sizeOf } from './volume-size.ts';
-import { containersUsing } from './volume-use.ts';
-
-export interface VolumeRequest {
-  /** '' makes an anonymous volume with a random name. */
-  readonly name: string;
-  /** '' means: the driver that has a volume of this name, else `local`. */
-  readonly driver: string;
-  readonly options: Readonly<Record<string, string>> | null;
-  readonly labels: Readonly<Record<string, string>>;
-}
-
-export const LOCAL_DRIVER = 'local';
-/** How long an unknown name may keep us asking drivers that are slow to answer. */
-const PROBE_MS = 1_000;
+import { HostError, isHostError, isKind } from '@gantry/plugin-sdk/errors.ts';
+import type { Locks } from '../../store/locks.ts';
+import type { Operation } from '../../store/operation.ts';
+import type { VolumeRecord } from '../../store/record-types.ts';
+import { changedNothing } from '../../store/refusal.ts';
+import type { Replay } from '../../store/replay.ts';
+import type { Store } from '../../store/store.ts';
+import type { Drivers } from '../drivers.ts';
+import { saysAbsent } from './answers.ts';
+import { KnownVolumes, volumeNotFound } from './known.ts';
+import { LOCAL_DRIVER, scopeOf, toRecord, type VolumeRequest, volumeEffect } from './record.ts';
+import { sizeOf } from './size.ts';
+import { containersUsing } from './use.ts';
 
 export class Volumes {
   readonly #store: Store;
   readonly #locks: Locks;
   readonly #drivers: Drivers;
   readonly #replay: Replay;
-  /** When a driver last confirmed a volume; known since the start of this daemon. */
-  readonly #confirmedAt = new Map<string, string>();
+  readonly known: KnownVolumes;
 
   constructor(store: Store, locks: Locks, drivers: Drivers, replay: Replay) {
     this.#store = store;
     this.#locks = locks;
     this.#drivers = drivers;
     this.#replay = replay;
-  }
-
-  record(name: string): VolumeRecord | undefined {
-    return this.#store.records.get('volume', name);
+    this.known = new KnownVolumes(store, drivers);
   }
 
   /** Makes the volume, or answers the one that is there when the driver is the same. */
@@ -62,27 +42,20 @@ export class Volumes {
   /** As `create`, for a caller that holds the key of the volume. */
   async createLocked(request: VolumeRequest, anonymous: boolean, signal: AbortSignal): Promise<VolumeRecord> {
     await this.#settleEarlier(request.name, signal);
-    const known = this.record(request.name);
+    const known = this.known.record(request.name);
     if (known) return this.#reuse(known, request, signal);
-    const found = request.driver === '' && !anonymous ? await this.#probe(request.name, signal) : undefined;
-    if (found) return found.record;
+    const met = request.driver === '' && !anonymous ? await this.known.meet(request.name, signal) : undefined;
+    if (met) return met.record;
     return this.#make({ ...request, driver: request.driver || LOCAL_DRIVER }, anonymous, signal);
-  }
-
-  /** The volume of this name, adopting one that some driver has and we have not met. Throws NotFound. */
-  async find(name: string, signal: AbortSignal): Promise<VolumeRecord> {
-    const found = this.record(name) ?? (await this.#probe(name, signal))?.record;
-    if (!found) throw notFound(name);
-    return found;
   }
 
   async remove(name: string, force: boolean, signal: AbortSignal): Promise<void> {
     await this.#locks.hold([`volume/${name}`], signal, async () => {
       await this.#settleEarlier(name, signal);
-      const record = this.record(name) ?? (await this.#probe(name, signal))?.record;
+      const record = this.known.record(name) ?? (await this.known.meet(name, signal))?.record;
       if (!record) {
         if (force) return;
-        throw notFound(name);
+        throw volumeNotFound(name);
       }
       const users = containersUsing(this.#store, name);
       if (users.length > 0) {
@@ -100,40 +73,6 @@ export class Volumes {
     });
   }
 
-  /**
-   * The record and what the driver says of it now. A driver that does not answer in time, or that errs, takes nothing
-   * away from the record; one that is there and denies the volume makes it NotFound, but keeps the record.
-   */
-  async inspect(name: string, signal: AbortSignal): Promise<VolumeListing> {
-    const record = this.record(name);
-    const found = record ? await this.#look(record, signal) : await this.#probe(name, signal);
-    if (!found) throw notFound(name);
-    return found;
-  }
-
-  /** Undefined when the driver says by an empty answer that there is no such volume. */
-  async #look(record: VolumeRecord, signal: AbortSignal): Promise<VolumeListing | undefined> {
-    const soon = AbortSignal.any([signal, AbortSignal.timeout(PROBE_MS)]);
-    try {
-      const driver = await this.#drivers.driver(volumePoint, record.driver);
-      const live = await driver.get({ name: record.name }, { signal: soon });
-      if (live) this.#confirmedAt.set(record.name, new Date().toISOString());
-      return live && { record, live };
-    } catch (error) {
-      signal.throwIfAborted();
-      const confirmedAt = this.#confirmedAt.get(record.name) ?? record.createdAt;
-      return { record, live: undefined, stale: { reason: messageChain(error), confirmedAt } };
-    }
-  }
-
-  /** Records merged with what each driver lists within a short time; who could not say is named in `warnings`. */
-  async list(
-    onlyDrivers: readonly string[] | undefined,
-    signal: AbortSignal,
-  ): Promise<{ readonly volumes: readonly VolumeListing[]; readonly warnings: readonly string[] }> {
-    return listVolumes(this.#store, this.#drivers, onlyDrivers, signal);
-  }
-
   /** Removes local volumes that nobody uses: the anonymous ones, or with `all` the named ones too. One key at a time. */
   async prune(
     { all, wanted }: { all: boolean; wanted: (labels: VolumeRecord['labels']) => boolean },
@@ -143,7 +82,7 @@ export class Volumes {
     let reclaimedBytes = 0;
     for (const { name } of this.#store.records.all('volume')) {
       await this.#locks.hold([`volume/${name}`], signal, async () => {
-        const record = this.record(name);
+        const record = this.known.record(name);
         if (record?.driver !== LOCAL_DRIVER || !(all || record.anonymous) || !wanted(record.labels)) return;
         if (containersUsing(this.#store, name).length > 0) return;
         const bytes = await sizeOf(await this.#mountpointOf(record, signal));
@@ -200,48 +139,12 @@ export class Volumes {
     try {
       await this.removeLocked(record, signal);
     } catch (error) {
-      if (!(await this.denies(record, signal))) throw error;
+      if (!(await this.known.denies(record, signal))) throw error;
       const { key } = volumeEffect(record);
       await using op = await this.#store.begin('volume.forget', `volume/${record.name}`, {});
       op.forget(key);
       await op.commit({ remove: [{ kind: 'volume', id: record.name }] });
     }
-  }
-
-  /** Whether the volume's driver says that it has none of that name. */
-  async denies({ driver, name }: VolumeRecord, signal: AbortSignal): Promise<boolean> {
-    try {
-      return !(await (await this.#drivers.driver(volumePoint, driver)).get({ name }, { signal }));
-    } catch (error) {
-      return saysAbsent(error);
-    }
-  }
-
-  /** Asks every driver whether it has `name`; the first that does wins, in the order of their names, and is adopted. */
-  async #probe(name: string, signal: AbortSignal): Promise<VolumeListing | undefined> {
-    if (this.#isBeingMade(name)) return undefined;
-    const soon = AbortSignal.any([signal, AbortSignal.timeout(PROBE_MS)]);
-    const known = await this.#drivers.everyDriver(volumePoint, { signal: soon });
-    const answers = await Promise.all(
-      known.map(async ({ name: driverName, driver }) => {
-        const view = await driver?.get({ name }, { signal: soon }).catch(() => undefined);
-        return driver && view && { driverName, driver, view };
-      }),
-    );
-    const found = answers
-      .filter((answer) => answer !== undefined)
-      .sort((a, b) => (a.driverName < b.driverName ? -1 : 1))[0];
-    if (!found) return undefined;
-    const request = { name, driver: found.driverName, options: null, labels: {} };
-    const scope = await scopeOf(found.driver, soon);
-    const record = toRecord(request, false, scope, found.view.mountpoint, found.view.createdAt);
-    return { record: await this.#adopt(record), live: found.view };
-  }
-
-  /** Then its driver may have it already, and a power cut may still take it. */
-  #isBeingMade(name: string): boolean {
-    const making = this.#store.openOperations().flatMap(({ makes }) => makes);
-    return making.some(({ kind, args }) => kind === 'volume' && 'name' in args && args.name === name);
   }
 
   async #reuse(known: VolumeRecord, request: VolumeRequest, signal: AbortSignal): Promise<VolumeRecord> {
@@ -260,7 +163,7 @@ export class Volumes {
     const driver = await this.#drivers.driver(volumePoint, request.driver);
     const found = await getOrAbsent(driver, name, signal);
     if (found)
-      return this.#adopt(toRecord(request, anonymous, await scopeOf(driver, signal), found.mountpoint));
+      return this.known.adopt(toRecord(request, anonymous, await scopeOf(driver, signal), found.mountpoint));
 
     const record = toRecord(request, anonymous, await scopeOf(driver, signal), '');
     const forward = { put: [{ kind: 'volume' as const, id: name, record }] };
@@ -303,35 +206,6 @@ export class Volumes {
       throw new HostError(kind, 'VOLUME_CREATE_FAILED', `create ${record.name}`, { cause: error });
     }
   }
-
-  /** Takes a volume that its driver had before us on the books. */
-  async #adopt(record: VolumeRecord): Promise<VolumeRecord> {
-    const changes = { put: [{ kind: 'volume' as const, id: record.name, record }] };
-    await this.#store.put('volume.adopt', changes, [volumeEffect(record)]);
-    return record;
-  }
-}
-
-export function volumeEffect(record: { name: string; driver: string; options: VolumeRecord['options'] }) {
-  const { name, driver, options } = record;
-  const owner = `volume/${name}` as const;
-  return { ...effect('volume', `${driver}/${name}`, { driver, name, options }), owner };
-}
-
-/** Lock keys of the volumes named, for a caller that is about to count on them. */
-export function volumeKeys(names: readonly string[]): readonly LockKey[] {
-  return names.map((name): LockKey => `volume/${name}`);
-}
-
-function toRecord(
-  request: VolumeRequest,
-  anonymous: boolean,
-  scope: VolumeRecord['scope'],
-  mountpoint: string,
-  createdAt = new Date().toISOString(),
-): VolumeRecord {
-  const { name, driver, labels, options } = request;
-  return { name, driver, labels, options, scope, createdAt, anonymous, mountpoint };
 }
 
 /**
@@ -345,18 +219,4 @@ async function getOrAbsent(driver: VolumeDriver, name: string, signal: AbortSign
     if (saysAbsent(error)) return undefined;
     throw new HostError('Unavailable', 'DRIVER_UNAVAILABLE', `create ${name}`, { cause: error });
   }
-}
-
-/** A driver that cannot say its scope has the smaller one, as in Docker. */
-async function scopeOf(driver: VolumeDriver, signal: AbortSignal): Promise<VolumeRecord['scope']> {
-  try {
-    return (await driver.capabilities({}, { signal })).scope;
-  } catch (error) {
-    if (isKind(error, 'Canceled')) throw error;
-    return 'local';
-  }
-}
-
-function notFound(name: string): HostError {
-  return new HostError('NotFound', 'VOLUME_NOT_FOUND', `get ${name}: no such volume`);
 }

@@ -3,9 +3,9 @@
 import type { VolumeDriver } from '@gantry/plugin-sdk/contracts/volume.ts';
 import { type VolumeView, volumePoint } from '@gantry/plugin-sdk/contracts/volume.ts';
 import { messageChain } from '@gantry/plugin-sdk/errors.ts';
-import type { VolumeRecord } from '../store/record-types.ts';
-import type { Store } from '../store/store.ts';
-import type { Drivers, FoundDriver } from './drivers.ts';
+import type { VolumeRecord } from '../../store/record-types.ts';
+import type { Store } from '../../store/store.ts';
+import type { Drivers, FoundDriver } from '../drivers.ts';
 
 export interface VolumeListing {
   readonly record: VolumeRecord;

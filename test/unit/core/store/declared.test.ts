@@ -1,0 +1,165 @@
+/** Declared operations: the records are on the disk with the intent, and their end needs no sync (docs/adr/0005). */
+import { HostError } from '@gantry/plugin-sdk/errors.ts';
+import t, { type Test } from 'tap';
+import type { Effect } from '../../../../core/store/effect.ts';
+import type { Store } from '../../../../core/store/store.ts';
+import { FOREVER, fixture, named, settle, volume } from './world.ts';
+
+const put = { put: [{ kind: 'volume' as const, id: 'v', record: volume('v') }] };
+const remove = { remove: [{ kind: 'volume' as const, id: 'v' }] };
+const made = named('volume', 'v');
+const REFUSED = new HostError('Unknown', 'DRIVER_ERROR', 'no');
+
+const create = (store: Store, effect: Effect = made) =>
+  store.begin('volume.create', 'volume/v', { makes: [effect], forward: put, back: remove });
+const drop = (store: Store, effect: Effect = made) =>
+  store.begin('volume.remove', 'volume/v', { releases: [effect.key], forward: remove, back: put });
+
+async function withVolume(t: Test, effect: Effect = made) {
+  const around = fixture(t);
+  const store = around.open();
+  const op = await create(store, effect);
+  await op.make(effect, FOREVER);
+  op.finish();
+  return { ...around, store };
+}
+
+const books = (store: Store) => ({
+  volume: store.records.get('volume', 'v')?.name,
+  effects: store.allEffects().map(({ key }) => key),
+  open: store.openOperations().length,
+});
+const THERE = { volume: 'v', effects: ['volume/v'], open: 0 };
+const GONE = { volume: undefined, effects: [], open: 0 };
+
+t.test(
+  'a create: no reader sees it before its driver has made it, and none misses it after that',
+  async (t) => {
+    const { open, world } = fixture(t);
+    const store = open();
+    const op = await create(store);
+    t.equal(store.records.get('volume', 'v'), undefined, 'the driver was not asked yet');
+    await op.make(made, FOREVER);
+    op.finish();
+    t.same(books(store), THERE, 'at once');
+
+    const next = open();
+    t.equal(next.records.get('volume', 'v')?.name, 'v', 'a crash right after the answer takes nothing');
+    await settle(next);
+    t.same(books(next), THERE);
+    t.same(world.calls, ['make v'], 'and the driver is not asked for it twice');
+    await Promise.all([store.close(), next.close()]);
+  },
+);
+
+t.test(
+  'a create, cut off before its driver was asked, or lost by the driver: made at the next start',
+  async (t) => {
+    const { open, world } = fixture(t);
+    const store = open();
+    await create(store);
+    const next = open();
+    await settle(next);
+    t.same(books(next), THERE);
+    t.same(world.calls, ['make v']);
+    await Promise.all([store.close(), next.close()]);
+  },
+);
+
+t.test('a create that its driver refuses', async (t) => {
+  t.test('is taken back before the refusal is answered', async (t) => {
+    const { open } = fixture(t);
+    const store = open();
+    const op = await create(store);
+    await op.abandon();
+    const next = open();
+    t.same([books(store), books(next)], [GONE, GONE]);
+    await Promise.all([store.close(), next.close()]);
+  });
+  t.test('is taken back by replay', async (t) => {
+    const { open, world } = fixture(t);
+    const store = open();
+    await create(store);
+    world.fails.set('make v', REFUSED);
+    const next = open();
+    await settle(next);
+    t.same(books(next), GONE);
+    const last = open();
+    t.same(books(last), GONE, 'also on the disk');
+    await Promise.all([store.close(), next.close(), last.close()]);
+  });
+});
+
+t.test('a create whose caller was told of a failure is not made afterwards', async (t) => {
+  const { open, world } = fixture(t);
+  const store = open();
+  {
+    await using _op = await create(store);
+  }
+  await settle(store);
+  t.same(books(store), GONE);
+  t.same(world.calls, []);
+  await store.close();
+});
+
+t.test('a removal', async (t) => {
+  t.test('is over at once, and for good', async (t) => {
+    const { store, open, world } = await withVolume(t);
+    const op = await drop(store);
+    t.equal(store.records.get('volume', 'v')?.name, 'v', 'its driver was not asked yet');
+    await op.release(made.key, FOREVER);
+    op.finish();
+    t.same(books(store), GONE);
+    const next = open();
+    t.equal(next.records.get('volume', 'v'), undefined, 'a crash right after the answer brings nothing back');
+    await settle(next);
+    t.same(books(next), GONE);
+    t.same([...world.there], []);
+    await Promise.all([store.close(), next.close()]);
+  });
+  t.test('that its driver refuses is taken back, by itself and by replay', async (t) => {
+    for (const cutOff of [false, true]) {
+      const { store, open, world } = await withVolume(t);
+      world.fails.set('undo v', REFUSED);
+      const op = await drop(store);
+      if (!cutOff) await op.abandon();
+      const next = open();
+      await settle(next);
+      t.same(books(next), THERE, cutOff ? 'by replay' : 'by itself');
+      await Promise.all([store.close(), next.close()]);
+    }
+  });
+});
+
+t.test('made anew while the undoing of its namesake waits for a sync', async (t) => {
+  const effect = named('snapshot', 'v'); // of the kind whose undoing a power cut could take back
+  const { store, open, synced } = await withVolume(t, effect);
+  const removal = await drop(store, effect);
+  await removal.release(effect.key, FOREVER);
+  removal.finish();
+  t.same(synced, [], 'the undoing is not synced yet');
+  const op = await create(store, effect);
+  t.same(synced, ['synced'], 'but is, before the same is declared');
+  await op.make(effect, FOREVER);
+  op.finish();
+  const next = open();
+  await settle(next);
+  t.same(books(next), { ...THERE, effects: [effect.key] });
+  await Promise.all([store.close(), next.close()]);
+});
+
+t.test('ends go to the disk by themselves, and with the daemon', async (t) => {
+  const { store, open } = await withVolume(t);
+  const early = open();
+  t.equal(early.openOperations().length, 1, 'not at once');
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  const late = open();
+  t.equal(late.openOperations().length, 0, 'after a moment');
+  const op = await drop(store);
+  await op.release(made.key, FOREVER);
+  op.finish();
+  await store.close();
+  const last = open();
+  t.same(books(last), GONE, 'and when the store is closed');
+  await Promise.all([early.close(), late.close(), last.close()]);
+});
