@@ -1,13 +1,14 @@
 /**
- * Mounts the route table on express and serves it on any number of listeners. Knows versions, hijacking and errors;
- * knows no resource.
+ * Mounts the route table on express's router and serves it on any number of listeners. Knows versions, hijacking and
+ * errors; knows no resource. The router goes without an express application, which gives each request and answer another
+ * prototype, and none of whose methods are used here.
  */
 import http, { type IncomingMessage, ServerResponse } from 'node:http';
 import https from 'node:https';
 import type { Duplex } from 'node:stream';
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
 import type { Logger } from '@gantry/plugin-sdk/extension-point.ts';
-import express, { type Express, type Request, type Response } from 'express';
+import { Router } from 'express';
 import { readJson } from './body.ts';
 import { toErrorAnswer } from './errors.ts';
 import { hijackOf, markUpgrade } from './hijack.ts';
@@ -31,26 +32,41 @@ export interface ApiOptions {
   readonly log: Logger;
 }
 
+/** What the router and `takeVersion` add. */
+interface ApiRequest extends IncomingMessage {
+  url: string;
+  readonly originalUrl: string;
+  readonly params: Readonly<Record<string, string | readonly string[]>>;
+  apiVersion: string;
+}
+
+/** The router's handlers as they are without an application; its own types know them only with one. */
+type Handler = (req: ApiRequest, res: ServerResponse, next: () => void) => void | Promise<void>;
+type ErrorHandler = (error: unknown, req: ApiRequest, res: ServerResponse, next: () => void) => void;
+interface BareRouter {
+  (req: IncomingMessage, res: ServerResponse, done: (error?: unknown) => void): void;
+  use(handler: Handler | ErrorHandler): void;
+  route(path: string): Record<Lowercase<Row['method']>, (handler: Handler) => void>;
+}
+
 export class ApiServer {
-  readonly #app: Express;
+  readonly #router = Router() as unknown as BareRouter;
   readonly #log: Logger;
   readonly #servers: http.Server[] = [];
 
   constructor({ rows, headers, log }: ApiOptions) {
     this.#log = log;
-    this.#app = express();
-    this.#app.disable('x-powered-by').disable('etag');
-    this.#app.set('query parser', false);
-    this.#app.use((req, res, next) => {
-      res.set(headers);
-      takeVersion(req, res);
+    const always = Object.entries(headers);
+    this.#router.use((req: ApiRequest, res: ServerResponse, next: () => void) => {
+      for (const [name, value] of always) res.setHeader(name, value);
+      takeVersion(req);
       next();
     });
     for (const row of rows) this.#mount(row);
-    this.#app.use((req: Request) => {
-      throw new HostError('NotFound', 'PAGE_NOT_FOUND', 'page not found', { details: { path: req.path } });
+    this.#router.use((req: ApiRequest) => {
+      throw notFound(req);
     });
-    this.#app.use((error: unknown, _req: Request, res: Response, _next: () => void) =>
+    this.#router.use((error: unknown, _req: ApiRequest, res: ServerResponse, _next: () => void) =>
       this.#fail(res, error),
     );
   }
@@ -61,15 +77,19 @@ export class ApiServer {
     // A client that has sent all its stdin half-closes; the output must go on.
     Reflect.set(server, 'httpAllowHalfOpen', true);
     Reflect.set(server, 'allowHalfOpen', true);
-    server.on('request', (req, res) => this.#app(req, res));
+    server.on('request', (req, res) => this.#handle(req, res));
     server.on('upgrade', (req: IncomingMessage, socket: Duplex, head: Buffer) => {
       const res = new ServerResponse(req);
       res.assignSocket(socket as import('node:net').Socket);
       markUpgrade(req, head);
-      this.#app(req, res);
+      this.#handle(req, res);
     });
     this.#servers.push(server);
     return server;
+  }
+
+  #handle(req: IncomingMessage, res: ServerResponse): void {
+    this.#router(req, res, (error) => this.#fail(res, error));
   }
 
   async close(): Promise<void> {
@@ -84,17 +104,15 @@ export class ApiServer {
   }
 
   #mount(row: Row): void {
-    const method = row.method.toLowerCase() as 'get';
-    this.#app[method](row.path, async (req: Request, res: Response) => {
-      const version = res.locals.version as string;
-      if (outside(row, version)) {
-        throw new HostError('NotFound', 'PAGE_NOT_FOUND', 'page not found', { details: { path: req.path } });
-      }
-      await this.#run(row, version, req, res);
+    const method = row.method.toLowerCase() as Lowercase<Row['method']>;
+    this.#router.route(row.path)[method](async (req, res) => {
+      if (outside(row, req.apiVersion)) throw notFound(req);
+      await this.#run(row, req, res);
     });
   }
 
-  async #run(row: Row, version: string, req: Request, res: Response): Promise<void> {
+  async #run(row: Row, req: ApiRequest, res: ServerResponse): Promise<void> {
+    const version = req.apiVersion;
     const gone = new AbortController();
     res.on('close', () => res.writableFinished || gone.abort());
     const takesBody = row.kind === 'json' || row.kind === 'stream';
@@ -110,13 +128,14 @@ export class ApiServer {
     };
     const answer = await row.handler(call);
     if (!answer || res.headersSent) return;
-    res.status(answer.status ?? 200).set(answer.headers ?? {});
+    res.statusCode = answer.status ?? 200;
+    for (const name in answer.headers) res.setHeader(name, answer.headers[name] as string);
     if (answer.body === undefined) res.end();
     else sendJson(res, downgrade(row.name, version, answer.body));
   }
 
-  #fail(res: Response, error: unknown): void {
-    // `%zz` in a path: express's own URIError, which would answer HTML.
+  #fail(res: ServerResponse, error: unknown): void {
+    // `%zz` in a path: the router's own URIError.
     const thrown =
       error instanceof URIError ? new HostError('InvalidArgument', 'INVALID_PATH', error.message) : error;
     const { status, body } = toErrorAnswer(thrown);
@@ -125,12 +144,13 @@ export class ApiServer {
       res.destroy();
       return;
     }
-    sendJson(res.status(status), body);
+    res.statusCode = status;
+    sendJson(res, body);
   }
 }
 
-/** Without a charset, which `res.json` would add: the docker command compares the whole header. */
-function sendJson(res: Response, body: unknown): void {
+/** Without a charset: the docker command compares the whole header. */
+function sendJson(res: ServerResponse, body: unknown): void {
   const text = `${JSON.stringify(body)}\n`;
   res.setHeader('Content-Type', 'application/json');
   res.setHeader('Content-Length', Buffer.byteLength(text));
@@ -138,12 +158,17 @@ function sendJson(res: Response, body: unknown): void {
 }
 
 /** Strips `/v1.41` from the path and remembers it; a path without a version means the newest. */
-function takeVersion(req: Request, res: Response): void {
+function takeVersion(req: ApiRequest): void {
   const version = VERSION_PREFIX.exec(req.url)?.[1];
-  res.locals.version = version ?? NEWEST_API;
+  req.apiVersion = version ?? NEWEST_API;
   if (version === undefined) return;
   checkApi(version);
   req.url = req.url.slice(version.length + 2) || '/';
+}
+
+function notFound({ url }: ApiRequest): HostError {
+  const path = url.split('?', 1)[0];
+  return new HostError('NotFound', 'PAGE_NOT_FOUND', 'page not found', { details: { path } });
 }
 
 function outside(row: Row, version: string): boolean {
@@ -153,12 +178,12 @@ function outside(row: Row, version: string): boolean {
   );
 }
 
-/** Express gives a `*name` parameter as an array of segments. */
-function paramsOf(req: Request): Readonly<Record<string, string>> {
+/** The router gives a `*name` parameter as an array of segments. */
+function paramsOf(req: ApiRequest): Readonly<Record<string, string>> {
   const params: Record<string, string> = {};
   for (const name in req.params) {
     const value = req.params[name];
-    params[name] = Array.isArray(value) ? value.join('/') : String(value);
+    params[name] = typeof value === 'string' ? value : (value?.join('/') ?? '');
   }
   return params;
 }
