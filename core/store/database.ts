@@ -63,11 +63,7 @@ export class Database {
     this.#begin = this.#db.prepare('BEGIN IMMEDIATE');
     this.#commit = this.#db.prepare('COMMIT');
     this.#migrate();
-    if (this.#walFile.isFull) this.#db.exec('PRAGMA wal_checkpoint(RESTART)');
-    else {
-      this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
-      this.#walFile.fill();
-    }
+    this.#db.exec(`PRAGMA wal_checkpoint(${this.#walFile.isFull ? 'RESTART' : 'TRUNCATE'})`);
     // The -wal file is safe to open beside SQLite; another descriptor of the database itself would drop its locks.
     this.#wal = openSync(this.#walFile.path, 'r+');
     this.#syncing = this.#firstSync(dir).catch((error: unknown) => {
@@ -76,6 +72,7 @@ export class Database {
     this.#syncing.catch(() => {}); // whoever writes first is told
   }
 
+  /** For `commit` and for reading alone: a write besides may come before the WAL is ready for it. */
   prepare(sql: string): StatementSync {
     return this.#db.prepare(sql);
   }
@@ -159,6 +156,7 @@ export class Database {
 
   /** The zeros, and the name of the new file, lie far beyond what may hold up the loop. */
   async #firstSync(dir: string): Promise<void> {
+    if (!this.#walFile.isFull) await this.#walFile.fill();
     await fdatasync(this.#wal);
     await syncDirectory(dir);
   }

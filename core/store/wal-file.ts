@@ -4,6 +4,7 @@
  * writing them anew takes a tenth of a second of the disk, and of the start some 10 ms.
  */
 import { closeSync, existsSync, linkSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 
 /**
  * A transaction takes some 8 to 20 KiB of it; a checkpoint, after which SQLite begins again at its start, comes in time.
@@ -30,7 +31,9 @@ export class WalFile {
       rmSync(this.#spare); // a crash came between: the name is that of the same file, or SQLite kept its own
       return;
     }
-    writeAt(this.#spare, 0, Buffer.alloc(HEADER_BYTES));
+    const descriptor = openSync(this.#spare, 'r+');
+    writeSync(descriptor, Buffer.alloc(HEADER_BYTES), 0, HEADER_BYTES, 0);
+    closeSync(descriptor);
     renameSync(this.#spare, this.path);
   }
 
@@ -38,10 +41,11 @@ export class WalFile {
     return sizeOf(this.path) >= BYTES;
   }
 
-  /** Writes it full of zeros; it must be empty, and all that was in it in the database. */
-  fill(): void {
+  /** Writes it full of zeros; it must be empty, and SQLite may not write before this has ended. */
+  async fill(): Promise<void> {
     const zeros = Buffer.alloc(1024 * 1024);
-    for (let at = 0; at < BYTES; at += zeros.length) writeAt(this.path, at, zeros);
+    await using file = await open(this.path, 'r+');
+    for (let at = 0; at < BYTES; at += zeros.length) await file.write(zeros, 0, zeros.length, at);
   }
 
   /** Around the closing of the database: keeps the blocks when SQLite has no more use for them. */
@@ -56,10 +60,4 @@ export class WalFile {
 
 function sizeOf(file: string): number {
   return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
-}
-
-function writeAt(file: string, at: number, bytes: Buffer): void {
-  const descriptor = openSync(file, 'r+');
-  writeSync(descriptor, bytes, 0, bytes.length, at);
-  closeSync(descriptor);
 }

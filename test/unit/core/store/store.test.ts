@@ -276,7 +276,7 @@ t.test('a database of a newer Gantry is refused, and not touched', async (t) => 
   const dir = mkdtempSync(path.join(tmpdir(), 'gantry-store-'));
   t.teardown(() => rmSync(dir, { recursive: true, force: true }));
   const database = new Database(dir);
-  database.prepare('PRAGMA user_version=99').run();
+  await database.commit(() => database.prepare('PRAGMA user_version=99').run());
   await database.close();
   t.throws(() => new Database(dir), /written by a newer Gantry \(schema 99/);
 });
