@@ -56,7 +56,7 @@ export interface Write {
 }
 
 /** How long a result that replay would reach by itself may be in memory alone. */
-const LATER_MS = 50;
+const LATER_MS = 10;
 
 export interface StoreOptions {
   readonly failpoints: Failpoints;
