@@ -23,6 +23,9 @@ for_tests='
   skopeo skopeo
   umoci umoci
   mkfs.ext4 e2fsprogs
+  curl curl
+  openssl openssl
+  zstd zstd
   python3 python3
 '
 

@@ -26,7 +26,7 @@ export async function missedByFsck(
   await machine.order(point);
   try {
     await scenario.run(person);
-    return undefined;
+    if (await machine.disarm()) return undefined;
   } catch (error) {
     if (!(error instanceof Cut)) throw error;
   }

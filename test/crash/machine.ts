@@ -123,6 +123,17 @@ export class Machine {
     while (existsSync(this.#at('order'))) await delay(1);
   }
 
+  /** Takes the order back. False when the daemon was quicker and died, at a write of its own after its last answer. */
+  async disarm(): Promise<boolean> {
+    const child = this.#child;
+    const lives = () => child?.exitCode === null && child.signalCode === null;
+    writeFileSync(this.#at('order'), '0');
+    if (lives()) child?.kill('SIGUSR2');
+    while (lives() && existsSync(this.#at('order'))) await delay(1);
+    rmSync(this.#at('order'), { force: true });
+    return lives();
+  }
+
   /** Names of the points passed since the last order or start. */
   pointsPassed(): readonly string[] {
     if (!existsSync(this.#at('trace'))) return [];

@@ -86,7 +86,7 @@ async function death(
 ): Promise<Outcome> {
   await machine.order(point);
   const person = new Person(machine);
-  const died = await isCutOff(scenario, person);
+  const died = await diesIn(scenario, person);
   if (!died) return { points: 0, faults: await settleDown(machine, person, scenario) };
   await machine.end();
   let points = 1;
@@ -141,7 +141,7 @@ async function power(
 async function powerAtDeath(machine: Machine, scenario: Scenario, point: number): Promise<Outcome> {
   await machine.order(point);
   const person = new Person(machine);
-  const died = await isCutOff(scenario, person);
+  const died = await diesIn(scenario, person);
   if (died) {
     await machine.end();
     await machine.cutPower();
@@ -165,6 +165,11 @@ async function powerUnderReader(machine: Machine, scenario: Scenario, afterMs: n
     points: reader.reads > 0 ? 1 : 0,
     faults: [...faults, ...(await settleDown(machine, person, scenario, true))],
   };
+}
+
+/** As `isCutOff`, for an armed daemon: one that lives at the end does not die later of what it writes by itself. */
+async function diesIn(scenario: Scenario, person: Person): Promise<boolean> {
+  return (await isCutOff(scenario, person)) || !(await person.machine.disarm());
 }
 
 /** False when the scenario came to its end. */

@@ -164,15 +164,7 @@ t.test('fsck: a healthy daemon has nothing to mend', async (t) => {
   for (const args of [
     [...run, '--name', 'up', '-v', 'data:/data', '--tmpfs', '/t', 'busybox', 'sleep', '1000'],
     [...run, '--name', 'ended', '--volume-driver', 'rec', '-v', 'far:/far', 'busybox', 'true'],
-    [
-      ...run,
-      '--rm',
-      '--mount',
-      'type=image,src=busybox,dst=/i,image-subpath=etc',
-      'busybox',
-      'sleep',
-      '1000',
-    ],
+    [...run, '--rm', '--mount', 'type=image,src=busybox,dst=/i', 'busybox', 'sleep', '1000'],
     ['create', '-v', '/anonymous', 'busybox'],
     ['volume', 'create', '-d', 'rec', 'other'],
     [...run, '--name', 'removed', 'busybox', 'true'],

@@ -19,11 +19,22 @@ import t from 'tap';
 const SETUP = resolve(import.meta.dirname, '../setup.sh');
 /** On every machine, however bare. */
 const BASE =
-  'sh bash cat cp cut dirname env find grep head id mkdir mktemp paste printf rm sed sort tail touch tr true kill'.split(
+  'sh bash cat cp cut dirname env find grep head id mkdir mktemp paste printf rm sed sort tail touch tr true'.split(
     ' ',
   );
 const RUN = ['crun', 'runc', 'conmon', 'ip', 'setpriv', 'mount', 'socat', 'xz'];
-const TESTS = ['docker', 'dockerd', 'containerd', 'skopeo', 'umoci', 'mkfs.ext4', 'python3'];
+const TESTS = [
+  'docker',
+  'dockerd',
+  'containerd',
+  'skopeo',
+  'umoci',
+  'mkfs.ext4',
+  'curl',
+  'openssl',
+  'zstd',
+  'python3',
+];
 
 interface Machine {
   /** Stand-in programs, each a shell script's text. */
