@@ -1,9 +1,9 @@
 /**
  * Local volumes: `<root>/<name>/_data`, with `options.json` beside it when something is to be mounted there. The
  * directory is the only state, so the data stays whatever becomes of the daemon; a volume is there when its `_data` is,
- * which is made last and goes first. Mount ids are counted in files, since
- * a file system with options is mounted for the first of them and taken down after the last. The calls that make, rename
- * and look up directories are synchronous: each takes some microseconds, less than a way to the thread pool.
+ * which is made last. Mount ids are counted in files, since a file system with options is mounted for the first of them
+ * and taken down after the last. The calls that make, rename and look up directories are synchronous: each takes some
+ * microseconds, less than a way to the thread pool.
  */
 
 import { randomUUID } from 'node:crypto';

@@ -1,4 +1,5 @@
 /** The same commands make the same plugin calls as with Docker 29.7.2, but for five classes of differences. */
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -28,6 +29,15 @@ const LANES: Readonly<Record<string, readonly string[]>> = {
 /** From here on they are about networks. */
 const LAST: Readonly<Record<string, number>> = { '59-start-absent-plugin': 28 };
 
+/** Steps that use options of this docker command (its major version) and later, or what such a step has made. */
+const NEEDS_COMMAND: Readonly<Record<string, { from: number; to: number; major: number }>> = {
+  '01-volume-basic': { from: 14, to: Number.POSITIVE_INFINITY, major: 23 },
+  '53-volume-subpath': { from: 2, to: Number.POSITIVE_INFINITY, major: 26 },
+  '54-image-mount': { from: 7, to: 7, major: 28 },
+};
+const COMMAND =
+  /version (\S+?),/.exec(execFileSync('docker', ['--version'], { encoding: 'utf8' }))?.[1] ?? '';
+
 t.jobs = 3;
 t.setTimeout(120_000);
 for (const [lane, scenarios] of Object.entries(LANES)) {
@@ -47,7 +57,7 @@ async function runLane(t: Test, lane: string, scenarios: readonly string[]): Pro
       plugins.fresh();
       const scene: Scene = { t, name, daemon, plugins, check: new Check(t, name) };
       for (const step of readTrace(name).slice(0, (LAST[name] ?? Number.POSITIVE_INFINITY) + 1)) {
-        const needs = NEEDS_SKIPPED[name]?.[step.index];
+        const needs = NEEDS_SKIPPED[name]?.[step.index] ?? tooOldFor(name, step);
         if (needs) t.pass(step.command, { skip: needs });
         else await runStep(scene, step);
       }
@@ -55,6 +65,12 @@ async function runLane(t: Test, lane: string, scenarios: readonly string[]): Pro
       await leaveNothing(t, daemon);
     });
   }
+}
+
+function tooOldFor(name: string, { index }: Step): string | undefined {
+  const { from, to, major } = NEEDS_COMMAND[name] ?? { from: 0, to: 0, major: 0 };
+  const suffices = index < from || index > to || Number.parseInt(COMMAND, 10) >= major;
+  return suffices ? undefined : `needs docker command ${major}, and this is ${COMMAND}`;
 }
 
 /** The next scenario begins as the recorded one did; a few leave a volume. */

@@ -4,6 +4,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   truncateSync,
@@ -64,6 +65,16 @@ t.test('a plain volume keeps its data over a restart of the driver', async (t) =
   await again.remove({ name: 'data' });
   t.notOk(existsSync(mountpoint));
   await t.rejects(again.remove({ name: 'data' }), fails('NotFound'));
+});
+
+t.test('what a crash left half made is no volume, and is made whole', async (t) => {
+  const { driver, dir } = fixture(t);
+  mkdirSync(path.join(dir, 'root/half'));
+  writeFileSync(path.join(dir, 'root/half/options.json'), '{"type":"tmpfs","device":"tmpfs","o":""}');
+  t.equal(await driver.get({ name: 'half' }), undefined);
+  await t.rejects(driver.path({ name: 'half' }), fails('NotFound'));
+  await driver.create({ name: 'half', options: null });
+  t.same(readdirSync(path.join(dir, 'root/half')), ['_data'], 'without the options of the one before');
 });
 
 t.test('restore brings back a directory that a power cut took, and leaves another alone', async (t) => {
