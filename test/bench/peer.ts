@@ -3,7 +3,7 @@
  * roots and socket, so that it neither sees nor disturbs what else runs here.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { untilAnswers } from './wait.ts';
 
@@ -77,7 +77,10 @@ class DockerEngine implements EngineUnderTest {
 
   pids(): readonly number[] {
     const own = Number(readFileSync(path.join(this.#root, 'docker.pid'), 'utf8'));
-    return [own, ...childrenOf(own)].filter((pid) => ['dockerd', 'containerd'].includes(nameOf(pid)));
+    const both = [own, ...childrenOf(own)].filter((pid) => ['dockerd', 'containerd'].includes(nameOf(pid)));
+    if (both.length !== 2)
+      throw new Error(`bench: dockerd and containerd are expected, found ${both.length}`);
+    return both;
   }
 
   async stop(): Promise<void> {
@@ -94,8 +97,13 @@ export function dockerIsInstalled(): boolean {
   return spawnSync('sh', ['-c', 'command -v dockerd && command -v containerd']).status === 0;
 }
 
+/** Of all its threads: a Go program starts others on whichever one it is. */
 function childrenOf(pid: number): readonly number[] {
-  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+  const tasks = readdirSync(`/proc/${pid}/task`);
+  const children = tasks.flatMap((task) =>
+    readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean),
+  );
+  return children.map(Number);
 }
 
 function nameOf(pid: number): string {
