@@ -63,9 +63,8 @@ export class LocalVolumes implements VolumeDriver {
     const dir = `${this.#root}/${name}`;
     if (!makeDir(dir, 0o701)) {
       if (existsSync(`${dir}/_data`)) return;
-      // A crash left the directory alone, or with the options of a volume that never was.
-      rmSync(dir, { recursive: true });
-      mkdirSync(dir, { mode: 0o701 });
+      // A crash left the directory alone, or with the options of a volume that never was. Anything else is somebody's.
+      rmSync(`${dir}/options.json`, { force: true });
     }
     if (mounted) writeFileSync(`${dir}/options.json`, JSON.stringify(mounted), { flush: true });
     mkdirSync(`${dir}/_data`, { mode: 0o755 });

@@ -75,6 +75,10 @@ t.test('what a crash left half made is no volume, and is made whole', async (t) 
   await t.rejects(driver.path({ name: 'half' }), fails('NotFound'));
   await driver.create({ name: 'half', options: null });
   t.same(readdirSync(path.join(dir, 'root/half')), ['_data'], 'without the options of the one before');
+  mkdirSync(path.join(dir, 'root/theirs'));
+  writeFileSync(path.join(dir, 'root/theirs/kept'), '');
+  await driver.create({ name: 'theirs', options: null });
+  t.ok(existsSync(path.join(dir, 'root/theirs/kept')), 'what somebody has put there is not touched');
 });
 
 t.test('restore brings back a directory that a power cut took, and leaves another alone', async (t) => {
