@@ -21,11 +21,10 @@ export interface OperationPlan {
    */
   readonly forward?: Changes;
   /**
-   * Makes it a declared one: its records, and what it makes, go to the disk as they will be together with the intent, so
-   * that after a crash they are what readers find, and its end needs no sync of its own. `back` are the records as they
-   * were, for when a driver refuses.
+   * `forward` and what it makes are what readers find after a crash from the intent on, so its end needs no sync of its
+   * own; until then, and when a driver refuses, they are as they were.
    */
-  readonly back?: Changes;
+  readonly declared?: boolean;
 }
 
 const UNDO_TIMEOUT_MS = 60_000;
@@ -104,9 +103,7 @@ export class Operation implements AsyncDisposable {
   /** Ends the operation with nothing changed: the driver has said in so many words that it did nothing. */
   async abandon(): Promise<void> {
     this.#closed = true;
-    const { name, back, makes = [] } = this.#plan;
-    if (back) this.#released.push(...makes.map(({ key }) => key));
-    await this.#store.write(`abandon ${name}`, this.#result([], back ?? {}));
+    await this.#store.write(`abandon ${this.#plan.name}`, this.#result([]));
   }
 
   /** Undoes what was made. What cannot be undone now stays on the books as held, for replay to try again. */

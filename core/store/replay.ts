@@ -198,7 +198,7 @@ export class Replay {
   async #isThere({ kind, args }: Effect, open: OpenOperation, signal: AbortSignal): Promise<boolean> {
     const handler = this.#handler(kind);
     if ((await handler.probe(args, signal)) === 'present') return true;
-    if (!(open.cutOff && open.back)) return false;
+    if (!(open.cutOff && open.declared)) return false;
     try {
       await handler.make(args, signal);
       return true;

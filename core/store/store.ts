@@ -1,7 +1,7 @@
 /**
  * The store and the ledger in one: records, and operations that make or undo effects. An operation is one durable
- * intent, the work, and one durable result; a declared one writes its result with the intent (docs/adr/0005). Whatever is
- * cut off is settled by `replay.ts`.
+ * intent, the work, and one durable result; of a declared one the intent is the result (docs/adr/0005). Whatever is cut
+ * off is settled by `replay.ts`.
  */
 import type { Database } from './database.ts';
 import type { Effect, EffectHandlers, HeldEffect, ObjectName } from './effect.ts';
@@ -29,6 +29,8 @@ export interface OpenOperation {
   readonly makes: readonly Effect[];
   readonly releases: readonly string[];
   readonly forward: Changes | undefined;
+  readonly declared: boolean;
+  /** Of a declared one that was found at start: the records as they were before it. */
   readonly back: Changes | undefined;
   /** Boot in which it began. */
   readonly boot: string;
@@ -41,7 +43,7 @@ interface OperationBody {
   readonly makes: readonly Effect[];
   readonly releases: readonly string[];
   readonly forward?: Changes;
-  readonly back?: Changes;
+  readonly declared?: boolean;
 }
 
 /** One transaction: the rows of operations and effects to write or strike, and the records to change. */
@@ -55,8 +57,9 @@ export interface Write {
   readonly changes?: Changes;
 }
 
-/** How long a result that replay would reach by itself may be in memory alone. */
-const LATER_MS = 10;
+/** How long a result that replay would reach by itself may be in memory alone, and how many may be. */
+const LATER_MS = 50;
+const MANY_LATER = 32;
 
 export interface StoreOptions {
   readonly failpoints: Failpoints;
@@ -76,7 +79,7 @@ export class Store {
   readonly #open = new Map<number, OpenOperation>();
   readonly #undone: UndoneEffects;
   readonly #statements;
-  /** Results that memory has and the disk gets with the next transaction. */
+  /** Results that memory has and the disk gets later, oldest first. */
   readonly #later: Write[] = [];
   #laterTimer: NodeJS.Timeout | undefined;
   #lastOperation = 0;
@@ -107,12 +110,19 @@ export class Store {
     object: ObjectName,
     plan: Omit<OperationPlan, 'name' | 'object'>,
   ): Promise<Operation> {
+    const makes = plan.makes ?? [];
     // An effect of the same key whose undoing waits would strike the one declared.
-    if (plan.back) for (const { key } of plan.makes ?? []) await this.undoneForGood(key);
+    if (plan.declared) for (const { key } of makes) await this.undoneForGood(key);
     const id = ++this.#lastOperation;
     const whole: OperationPlan = { ...plan, name, object };
-    await this.write(`begin ${name}`, { open: { id, plan: whole } });
+    const alone = plan.declared && this.#later.length < MANY_LATER && !this.#undoesLater(makes);
+    await this.#write(`begin ${name}`, { open: { id, plan: whole } }, alone ? [] : this.#later.splice(0));
     return new Operation(this, this.#handlers, id, whole);
+  }
+
+  /** Then replay, not knowing that the undoing has ended, would undo what is made anew. */
+  #undoesLater(makes: readonly Effect[]): boolean {
+    return this.#later.some(({ strike = [] }) => makes.some(({ key }) => strike.includes(key)));
   }
 
   /**
@@ -172,20 +182,24 @@ export class Store {
 
   /** One durable transaction; memory, and whoever watches it, learns of it only once it lasts. */
   async write(name: string, write: Write): Promise<void> {
-    await this.#write(name, this.#keepingUnsynced(write));
+    await this.#write(name, this.#keepingUnsynced(write), this.#later.splice(0));
     this.#undone.add(write.unsynced ?? []);
   }
 
   /**
-   * The end of a declared operation, whose records and effects lie on the disk since it began. Replay would bring it to
-   * the very same end, so memory learns of it at once, and the disk that it is over with the next transaction.
+   * The end of a declared operation, whose intent lies on the disk. Replay would bring it to the very same end, so memory
+   * learns of it at once, and the disk together with others or before any write that could build on it.
    */
   finish(name: string, result: Write): void {
     this.failpoints.pass(`before write: ${name}`);
     const whole = this.#keepingUnsynced(result);
-    this.#later.push({ close: whole.close, strike: whole.strike ?? [] });
     this.#apply(whole);
     this.#undone.add(result.unsynced ?? []);
+    this.#writeLater(whole);
+  }
+
+  #writeLater(result: Write): void {
+    this.#later.push(result);
     this.#laterTimer ??= setTimeout(() => void this.#writeWaiting().catch(() => {}), LATER_MS).unref();
   }
 
@@ -199,10 +213,10 @@ export class Store {
     return { ...write, strike, hold: [...(write.hold ?? []), ...hold] };
   }
 
-  async #write(name: string, write: Write): Promise<void> {
-    this.failpoints.pass(`before write: ${name}`);
-    const earlier = this.#later.splice(0);
+  /** With the results `earlier`, which wait again when it fails. */
+  async #write(name: string, write: Write, earlier: readonly Write[]): Promise<void> {
     try {
+      this.failpoints.pass(`before write: ${name}`);
       await this.#db.commit(
         () => {
           for (const result of earlier) this.#persist(result);
@@ -221,7 +235,7 @@ export class Store {
   async #writeWaiting(): Promise<void> {
     clearTimeout(this.#laterTimer);
     this.#laterTimer = undefined;
-    if (this.#later.length > 0) await this.#write('results', {});
+    if (this.#later.length > 0) await this.#write('results', {}, this.#later.splice(0));
   }
 
   async close(): Promise<void> {
@@ -233,23 +247,21 @@ export class Store {
   /** Unless the same key is held anew meanwhile, by an object of the same name. */
   async #strikeUndone(undone: readonly HeldEffect[]): Promise<void> {
     const gone = undone.filter((held) => this.#held.get(held.key) === held).map((held) => held.key);
-    if (gone.length > 0) await this.#write('strike undone', { strike: gone });
+    if (gone.length > 0) await this.write('strike undone', { strike: gone });
   }
 
   #persist({ open, close, hold, strike, changes }: Write): void {
     const sql = this.#statements;
     if (open) {
-      const { name, object, makes = [], releases = [], forward, back } = open.plan;
+      const { name, object, makes = [], releases = [], forward, declared } = open.plan;
       const body: OperationBody = {
         boot: this.boot,
         makes,
         releases,
         ...(forward && { forward }),
-        ...(back && { back }),
+        ...(declared && { declared }),
       };
       sql.open.run(open.id, name, object, JSON.stringify(body));
-      if (back)
-        this.#persist({ hold: makes.map((made) => this.heldBy(object, made)), changes: forward ?? {} });
     }
     for (const effect of hold ?? []) {
       const { key, owner, boot, ...body } = effect;
@@ -285,21 +297,47 @@ export class Store {
       const boot = row.boot === null ? {} : { boot: String(row.boot) };
       this.#held.set(key, { ...body, key, owner: row.owner as ObjectName, ...boot });
     }
-    for (const row of this.#db.prepare('SELECT id, name, object, body FROM operations ORDER BY id').all()) {
-      const id = Number(row.id);
-      this.#open.set(
-        id,
-        toOpen(
-          id,
-          String(row.name),
-          row.object as ObjectName,
-          JSON.parse(String(row.body)) as OperationBody,
-          true,
-        ),
-      );
-      this.#lastOperation = id;
-    }
+    const open = this.#db
+      .prepare('SELECT id, name, object, body FROM operations ORDER BY id')
+      .all()
+      .map(fromRow);
+    const newest = new Map(open.map(({ object, id }) => [object, id]));
+    for (const operation of open) this.#takeUp(operation, newest.get(operation.object) !== operation.id);
+    this.#lastOperation = open.at(-1)?.id ?? 0;
   }
+
+  /**
+   * An operation found open. Readers are shown what it declared; `superseded`, by a later one on the same object, it had
+   * ended, since that one began.
+   */
+  #takeUp(operation: OpenOperation, superseded: boolean): void {
+    const { id, object, makes, releases, forward = {}, declared } = operation;
+    const back = declared ? this.#asTheyAre(forward) : undefined;
+    const hold = makes.map((made) => this.heldBy(object, made));
+    if (declared) this.#apply({ hold, changes: forward });
+    if (declared && superseded && releases.length === 0)
+      this.#writeLater({ close: id, hold, changes: forward });
+    else this.#open.set(id, { ...operation, back });
+  }
+
+  /** What undoes `changes`: the records that they replace, as memory has them. */
+  #asTheyAre({ put = [], remove = [] }: Changes): Changes {
+    const names = [...put, ...remove];
+    return {
+      put: names.flatMap(({ kind, id }) => {
+        const record = this.records.get(kind, id);
+        return record ? [{ kind, id, record } as Put] : [];
+      }),
+      remove: names
+        .filter(({ kind, id }) => !this.records.get(kind, id))
+        .map(({ kind, id }) => ({ kind, id })),
+    };
+  }
+}
+
+function fromRow(row: Readonly<Record<string, unknown>>): OpenOperation {
+  const body = JSON.parse(String(row.body)) as OperationBody;
+  return toOpen(Number(row.id), String(row.name), row.object as ObjectName, body, true);
 }
 
 function toOpen(
@@ -309,6 +347,6 @@ function toOpen(
   body: Partial<OperationBody>,
   cutOff: boolean,
 ): OpenOperation {
-  const { makes = [], releases = [], forward, back, boot = '' } = body;
-  return { id, name, object, makes, releases, forward, back, boot, cutOff };
+  const { makes = [], releases = [], forward, declared = false, boot = '' } = body;
+  return { id, name, object, makes, releases, forward, declared, back: undefined, boot, cutOff };
 }

@@ -1,9 +1,9 @@
 /**
- * Local volumes: `<root>/<name>/_data`, with `options.json` beside it when something is to be mounted there. The
- * directory is the only state, so the data stays whatever becomes of the daemon; a volume is there when its `_data` is,
- * which is made last. Mount ids are counted in files, since a file system with options is mounted for the first of them
- * and taken down after the last. The calls that make, rename and look up directories are synchronous: each takes some
- * microseconds, less than a way to the thread pool.
+ * Local volumes: a volume is the directory `<root>/<name>`, and that is the only state, so the data stays whatever becomes
+ * of the daemon. Docker has a `_data` in it, which would be a second directory to make and remove. What is to be mounted
+ * there is in `<root>/.options/<name>.json`. Mount ids are counted in files, since a file system with options is mounted
+ * for the first of them and taken down after the last. The calls that make, rename and look up directories are
+ * synchronous: each takes some microseconds, less than a way to the thread pool.
  */
 
 import { randomUUID } from 'node:crypto';
@@ -14,7 +14,7 @@ import {
   readFileSync,
   renameSync,
   rm,
-  rmdir,
+  rmdirSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -33,22 +33,29 @@ export class LocalVolumes implements VolumeDriver {
   readonly #root: string;
   readonly #state: string;
   readonly #trash: string;
+  readonly #options: string;
+  /** Names that a file in `#options` is for, with or without a volume: most have none, and need not look. */
+  readonly #withOptions: Set<string>;
 
-  private constructor(root: string, state: string, trash: string) {
+  private constructor(root: string, state: string) {
     this.#root = root;
     this.#state = state;
-    this.#trash = trash;
+    // Names of volumes begin with a letter or digit. A directory of its own for what is doomed: the kernel lets one call
+    // at a time change a directory, and making volumes must not wait.
+    this.#trash = path.join(root, '.trash');
+    this.#options = path.join(root, '.options');
+    for (const dir of [this.#trash, this.#options]) mkdirSync(dir, { recursive: true, mode: 0o700 });
+    this.#withOptions = new Set(readdirSync(this.#options).map((file) => path.basename(file, '.json')));
   }
 
   /** `root` lasts; `state` holds the mount ids of this boot. */
   static open(root: string, state: string): LocalVolumes {
     mkdirSync(root, { recursive: true, mode: 0o701 });
     mkdirSync(state, { recursive: true, mode: 0o700 });
-    // A directory of its own: the kernel lets one call at a time change a directory, and making volumes must not wait.
-    const trash = path.join(root, '.trash');
-    mkdirSync(trash, { recursive: true, mode: 0o700 });
-    for (const left of readdirSync(trash)) empty(path.join(trash, left));
-    return new LocalVolumes(root, state, trash);
+    const volumes = new LocalVolumes(root, state);
+    for (const left of readdirSync(volumes.#trash))
+      rm(path.join(volumes.#trash, left), { recursive: true, force: true }, () => {});
+    return volumes;
   }
 
   async create({
@@ -61,13 +68,9 @@ export class LocalVolumes implements VolumeDriver {
     checkName(name);
     const mounted = parseOptions(options);
     const dir = `${this.#root}/${name}`;
-    if (!makeDir(dir, 0o701)) {
-      if (existsSync(`${dir}/_data`)) return;
-      // A crash left the directory alone, or with the options of a volume that never was. Anything else is somebody's.
-      rmSync(`${dir}/options.json`, { force: true });
-    }
-    if (mounted) writeFileSync(`${dir}/options.json`, JSON.stringify(mounted), { flush: true });
-    mkdirSync(`${dir}/_data`, { mode: 0o755 });
+    // First the options, last the directory: a crash between the two leaves no volume.
+    if ((mounted || this.#withOptions.has(name)) && !existsSync(dir)) this.#writeOptions(name, mounted);
+    makeDir(dir, 0o755);
   }
 
   async restore(volume: { name: string; options: Readonly<Record<string, string>> | null }): Promise<void> {
@@ -77,27 +80,33 @@ export class LocalVolumes implements VolumeDriver {
   async remove({ name }: { name: string }): Promise<void> {
     checkName(name);
     const dir = `${this.#root}/${name}`;
-    const options = optionsOf(dir);
-    if (options && isMountPoint(`${dir}/_data`)) {
+    const hasOptions = this.#withOptions.has(name);
+    if (hasOptions && isMountPoint(dir)) {
       if (this.#mountIds(name).length > 0)
         throw new HostError('Conflict', 'VOLUME_IN_USE', `remove ${name}: it is mounted`);
-      await unmountAll(`${dir}/_data`);
+      await unmountAll(dir);
     }
-    if (options) rmSync(path.join(this.#state, name), { recursive: true, force: true });
-    // The name is free at once; the rest, which takes the kernel longer than all before, is done in the background.
+    if (!removeEmpty(dir)) this.#discard(dir);
+    if (hasOptions) {
+      rmSync(path.join(this.#state, name), { recursive: true, force: true });
+      this.#writeOptions(name, undefined);
+    }
+  }
+
+  /** Frees the name at once; what is in the directory, however much, goes in the background or at the next start. */
+  #discard(dir: string): void {
     const doomed = `${this.#trash}/${randomUUID()}`;
     try {
       renameSync(dir, doomed);
     } catch (error) {
-      throw hasCode(error, 'ENOENT') ? absent(name) : error;
+      throw hasCode(error, 'ENOENT') ? absent(path.basename(dir)) : error;
     }
-    empty(doomed);
+    rm(doomed, { recursive: true, force: true }, () => {});
   }
 
   async mount({ name, mountId }: { name: string; mountId: string }): Promise<{ mountpoint: string }> {
-    const dir = this.#require(name);
-    const mountpoint = path.join(dir, '_data');
-    const options = optionsOf(dir);
+    const mountpoint = this.#require(name);
+    const options = this.#optionsOf(name);
     if (!options) return { mountpoint };
     if (!isMountPoint(mountpoint)) await mountOptions(mountpoint, options);
     mkdirSync(path.join(this.#state, name), { recursive: true });
@@ -109,17 +118,16 @@ export class LocalVolumes implements VolumeDriver {
     checkName(name);
     rmSync(path.join(this.#state, name, path.basename(mountId)), { force: true });
     if (this.#mountIds(name).length > 0) return;
-    const dir = path.join(this.#root, name);
-    if (optionsOf(dir)) await unmountAll(path.join(dir, '_data'));
+    if (this.#withOptions.has(name)) await unmountAll(path.join(this.#root, name));
   }
 
   async path({ name }: { name: string }): Promise<{ mountpoint: string }> {
-    return { mountpoint: path.join(this.#require(name), '_data') };
+    return { mountpoint: this.#require(name) };
   }
 
   async get({ name }: { name: string }): Promise<VolumeView | undefined> {
     if (!VALID_NAME.test(name)) return undefined;
-    const mountpoint = `${this.#root}/${name}/_data`;
+    const mountpoint = `${this.#root}/${name}`;
     const found = statSync(mountpoint, { throwIfNoEntry: false });
     if (!found) return undefined;
     return {
@@ -131,7 +139,7 @@ export class LocalVolumes implements VolumeDriver {
 
   async list(): Promise<readonly VolumeView[]> {
     const names = readdirSync(this.#root).filter((name) => VALID_NAME.test(name));
-    return names.map((name) => ({ name, mountpoint: `${this.#root}/${name}/_data` }));
+    return names.map((name) => ({ name, mountpoint: `${this.#root}/${name}` }));
   }
 
   async capabilities(): Promise<{ scope: 'local' }> {
@@ -141,8 +149,22 @@ export class LocalVolumes implements VolumeDriver {
   #require(name: string): string {
     checkName(name);
     const dir = `${this.#root}/${name}`;
-    if (existsSync(`${dir}/_data`)) return dir;
+    if (existsSync(dir)) return dir;
     throw absent(name);
+  }
+
+  #optionsOf(name: string): MountOptions | undefined {
+    if (!this.#withOptions.has(name)) return undefined;
+    return JSON.parse(readFileSync(path.join(this.#options, `${name}.json`), 'utf8')) as MountOptions;
+  }
+
+  /** Or takes them away, also what a crash left of a volume that never was. */
+  #writeOptions(name: string, options: MountOptions | undefined): void {
+    const file = path.join(this.#options, `${name}.json`);
+    if (options) writeFileSync(file, JSON.stringify(options), { flush: true });
+    else rmSync(file, { force: true });
+    if (options) this.#withOptions.add(name);
+    else this.#withOptions.delete(name);
   }
 
   #mountIds(name: string): readonly string[] {
@@ -151,21 +173,22 @@ export class LocalVolumes implements VolumeDriver {
   }
 }
 
-/** However much it is; what is left at the end of the daemon goes at its next start. */
-function empty(doomed: string): void {
-  const removeAll = () => rm(doomed, { recursive: true, force: true }, () => {});
-  // The short way for a volume that nothing was written to.
-  rmdir(`${doomed}/_data`, (error) => (error ? removeAll() : rmdir(doomed, (error) => error && removeAll())));
+/** False when something is in it, or it is none. */
+function removeEmpty(dir: string): boolean {
+  try {
+    rmdirSync(dir);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
-/** False when it is there already. */
-function makeDir(dir: string, mode: number): boolean {
+/** Harmless when it is there already. */
+function makeDir(dir: string, mode: number): void {
   try {
     mkdirSync(dir, { mode });
-    return true;
   } catch (error) {
-    if (hasCode(error, 'EEXIST')) return false;
-    throw error;
+    if (!hasCode(error, 'EEXIST')) throw error;
   }
 }
 
@@ -185,9 +208,4 @@ function checkName(name: string): void {
     `"${name}" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed`,
     { hint: 'to pass a host directory, use an absolute path' },
   );
-}
-
-function optionsOf(dir: string): MountOptions | undefined {
-  const file = path.join(dir, 'options.json');
-  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as MountOptions) : undefined;
 }

@@ -177,7 +177,7 @@ function pluginFaults(machine: Machine, books: Books): string[] {
 
 /** What an image has at /data, and nothing besides; see images.ts. */
 function contentFaults(machine: Machine, volume: string): string[] {
-  const data = join(localVolumes(machine), volume, '_data');
+  const data = join(localVolumes(machine), volume);
   const texts = ['a', 'below/b'].map((file) => safely(() => readFileSync(join(data, file), 'utf8'), ''));
   const names = entries(data).sort().join(', ');
   if (texts.join('') === `one\n${IMAGE}\n` && names === 'a, below') return [];

@@ -302,7 +302,7 @@ class Plant {
   }
 
   volume(name: string): string {
-    return path.join(this.#daemon.dataRoot, 'drivers/volume-local', name, '_data');
+    return path.join(this.#daemon.dataRoot, 'drivers/volume-local', name);
   }
 
   damageImage(): void {

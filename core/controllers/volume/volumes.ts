@@ -103,8 +103,7 @@ export class Volumes {
     const { name } = record;
     const key = volumeEffect(record).key;
     const forward = { remove: [{ kind: 'volume' as const, id: name }] };
-    const back = { put: [{ kind: 'volume' as const, id: name, record }] };
-    const plan = { releases: [key], forward, back };
+    const plan = { releases: [key], forward, declared: true };
     await using op = await this.#store.begin('volume.remove', `volume/${name}`, plan);
     try {
       await op.release(key, signal);
@@ -167,8 +166,7 @@ export class Volumes {
 
     const record = toRecord(request, anonymous, await scopeOf(driver, signal), '');
     const forward = { put: [{ kind: 'volume' as const, id: name, record }] };
-    const back = { remove: [{ kind: 'volume' as const, id: name }] };
-    const plan = { makes: [volumeEffect(record)], forward, back };
+    const plan = { makes: [volumeEffect(record)], forward, declared: true };
     await using op = await this.#store.begin('volume.create', `volume/${name}`, plan);
     try {
       await this.#makeEffect(op, record, signal);

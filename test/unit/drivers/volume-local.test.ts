@@ -23,7 +23,7 @@ const ROOT_ONLY = process.getuid?.() === 0 ? false : 'needs root';
 function fixture(t: Test) {
   const dir = mkdtempSync(path.join(tmpdir(), 'gantry-local-'));
   t.teardown(async () => {
-    for (const name of ['vol', 'shared']) await unmountAll(path.join(dir, 'root', name, '_data'));
+    for (const name of ['vol', 'shared']) await unmountAll(path.join(dir, 'root', name));
     rmSync(dir, { recursive: true, force: true });
   });
   const open = () => LocalVolumes.open(path.join(dir, 'root'), path.join(dir, 'state'));
@@ -67,27 +67,38 @@ t.test('a plain volume keeps its data over a restart of the driver', async (t) =
   await t.rejects(again.remove({ name: 'data' }), fails('NotFound'));
 });
 
-t.test('what a crash left half made is no volume, and is made whole', async (t) => {
+t.test('options of a volume that a crash cut off are not those of the next of its name', async (t) => {
+  const { driver, dir, open } = fixture(t);
+  const file = path.join(dir, 'root/.options/half.json');
+  writeFileSync(file, '{"type":"tmpfs","device":"tmpfs","o":""}');
+  const next = open();
+  t.equal(await next.get({ name: 'half' }), undefined);
+  await t.rejects(next.path({ name: 'half' }), fails('NotFound'));
+  await next.create({ name: 'half', options: null });
+  t.notOk(existsSync(file));
+  t.match(await driver.get({ name: 'half' }), { name: 'half' });
+});
+
+t.test('a directory that somebody has put there is a volume, and keeps what is in it', async (t) => {
   const { driver, dir } = fixture(t);
-  mkdirSync(path.join(dir, 'root/half'));
-  writeFileSync(path.join(dir, 'root/half/options.json'), '{"type":"tmpfs","device":"tmpfs","o":""}');
-  t.equal(await driver.get({ name: 'half' }), undefined);
-  await t.rejects(driver.path({ name: 'half' }), fails('NotFound'));
-  await driver.create({ name: 'half', options: null });
-  t.same(readdirSync(path.join(dir, 'root/half')), ['_data'], 'without the options of the one before');
   mkdirSync(path.join(dir, 'root/theirs'));
   writeFileSync(path.join(dir, 'root/theirs/kept'), '');
-  await driver.create({ name: 'theirs', options: null });
-  t.ok(existsSync(path.join(dir, 'root/theirs/kept')), 'what somebody has put there is not touched');
+  t.same(
+    (await driver.list()).map(({ name }) => name),
+    ['theirs'],
+  );
+  await driver.create({ name: 'theirs', options: { type: 'tmpfs', device: 'tmpfs' } });
+  t.ok(existsSync(path.join(dir, 'root/theirs/kept')));
+  t.same(readdirSync(path.join(dir, 'root/.options')), [], 'nor is anything mounted over it');
 });
 
 t.test('restore brings back a directory that a power cut took, and leaves another alone', async (t) => {
   const { driver, dir } = fixture(t);
   await driver.create({ name: 'kept', options: null });
-  writeFileSync(path.join(dir, 'root/kept/_data/f'), 'x');
+  writeFileSync(path.join(dir, 'root/kept/f'), 'x');
   for (const name of ['kept', 'lost']) await driver.restore({ name, options: null });
-  t.ok(existsSync(path.join(dir, 'root/kept/_data/f')));
-  t.ok(existsSync(path.join(dir, 'root/lost/_data')));
+  t.ok(existsSync(path.join(dir, 'root/kept/f')));
+  t.ok(existsSync(path.join(dir, 'root/lost')));
 });
 
 t.test('tmpfs: mounted for the first mount id, taken down after the last', { skip: ROOT_ONLY }, async (t) => {

@@ -11,9 +11,9 @@ const made = named('volume', 'v');
 const REFUSED = new HostError('Unknown', 'DRIVER_ERROR', 'no');
 
 const create = (store: Store, effect: Effect = made) =>
-  store.begin('volume.create', 'volume/v', { makes: [effect], forward: put, back: remove });
+  store.begin('volume.create', 'volume/v', { makes: [effect], forward: put, declared: true });
 const drop = (store: Store, effect: Effect = made) =>
-  store.begin('volume.remove', 'volume/v', { releases: [effect.key], forward: remove, back: put });
+  store.begin('volume.remove', 'volume/v', { releases: [effect.key], forward: remove, declared: true });
 
 async function withVolume(t: Test, effect: Effect = made) {
   const around = fixture(t);
@@ -145,6 +145,69 @@ t.test('made anew while the undoing of its namesake waits for a sync', async (t)
   const next = open();
   await settle(next);
   t.same(books(next), { ...THERE, effects: [effect.key] });
+  await Promise.all([store.close(), next.close()]);
+});
+
+t.test('several on one object, all ends lost', async (t) => {
+  t.test('made and removed: nothing is made anew, and no reader sees it', async (t) => {
+    const { store, open, world } = await withVolume(t);
+    const op = await drop(store);
+    await op.release(made.key, FOREVER);
+    op.finish();
+    const next = open();
+    t.equal(next.openOperations().length, 1, 'the first had ended before the second began');
+    t.same(next.records.get('volume', 'v'), undefined);
+    await settle(next);
+    t.same(books(next), GONE);
+    t.same(world.calls, ['make v', 'undo v', 'undo v']);
+    const last = open();
+    t.same(books(last), GONE, 'on the disk too');
+    await Promise.all([store.close(), next.close(), last.close()]);
+  });
+  t.test('removed and made: what was made last stays', async (t) => {
+    const { store, open, world } = await withVolume(t);
+    const op = await drop(store);
+    await op.release(made.key, FOREVER);
+    op.finish();
+    const again = await create(store);
+    await again.make(made, FOREVER);
+    again.finish();
+    const next = open();
+    await settle(next);
+    t.same(books(next), THERE);
+    t.same(world.calls, ['make v', 'undo v', 'make v'], 'and is not removed by the earlier removal');
+    await Promise.all([store.close(), next.close()]);
+  });
+  t.test('made, and its removal refused: stays', async (t) => {
+    const { store, open, world } = await withVolume(t);
+    await drop(store);
+    world.fails.set('undo v', REFUSED);
+    const next = open();
+    t.same(next.records.get('volume', 'v'), undefined, 'as declared');
+    await settle(next);
+    const last = open();
+    t.same([books(next), books(last)], [THERE, THERE]);
+    await Promise.all([store.close(), next.close(), last.close()]);
+  });
+});
+
+t.test('many ends ride with the next intent', async (t) => {
+  const { open } = fixture(t);
+  const store = open();
+  for (let at = 0; at < 33; at += 1) {
+    const effect = named('volume', `v${at}`);
+    const forward = { put: [{ kind: 'volume' as const, id: `v${at}`, record: volume(`v${at}`) }] };
+    const op = await store.begin('volume.create', `volume/v${at}`, {
+      makes: [effect],
+      forward,
+      declared: true,
+    });
+    await op.make(effect, FOREVER);
+    op.finish();
+  }
+  const next = open();
+  t.equal(next.openOperations().length, 1);
+  t.equal(next.records.count('volume'), 33);
   await Promise.all([store.close(), next.close()]);
 });
 
