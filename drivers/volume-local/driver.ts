@@ -86,22 +86,29 @@ export class LocalVolumes implements VolumeDriver {
         throw new HostError('Conflict', 'VOLUME_IN_USE', `remove ${name}: it is mounted`);
       await unmountAll(dir);
     }
-    if (!removeEmpty(dir)) this.#discard(dir);
+    const wasThere = removeEmpty(dir) || this.#discard(dir);
+    // Also when a crash has taken the directory alone.
     if (hasOptions) {
       rmSync(path.join(this.#state, name), { recursive: true, force: true });
       this.#writeOptions(name, undefined);
     }
+    if (!wasThere) throw absent(name);
   }
 
-  /** Frees the name at once; what is in the directory, however much, goes in the background or at the next start. */
-  #discard(dir: string): void {
+  /**
+   * Frees the name at once; what is in the directory, however much, goes in the background or at the next start. False
+   * when there is none.
+   */
+  #discard(dir: string): boolean {
     const doomed = `${this.#trash}/${randomUUID()}`;
     try {
       renameSync(dir, doomed);
     } catch (error) {
-      throw hasCode(error, 'ENOENT') ? absent(path.basename(dir)) : error;
+      if (hasCode(error, 'ENOENT')) return false;
+      throw error;
     }
     rm(doomed, { recursive: true, force: true }, () => {});
+    return true;
   }
 
   async mount({ name, mountId }: { name: string; mountId: string }): Promise<{ mountpoint: string }> {

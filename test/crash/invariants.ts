@@ -100,7 +100,8 @@ function fileFaults(machine: Machine, books: Books): string[] {
   const snapshots = keysOf(books, 'snapshot', (held) => isWanted(books, held));
   const layers = new Set(books.images.flatMap((image) => image.layers));
   const blobs = new Set(books.images.flatMap(({ id, manifest, blobs }) => [id, manifest, ...blobs]));
-  const localNames = books.volumes.filter(({ driver }) => driver === 'local').map(({ name }) => name);
+  const locals = books.volumes.filter(({ driver }) => driver === 'local');
+  const withOptions = locals.filter(({ options }) => Object.keys(options ?? {}).length > 0);
   return [
     ...differences('container directory', entries(join(dataRoot, 'containers')), ids),
     ...strangers('container state', entries(join(execRoot, 'containers')), ids),
@@ -113,7 +114,16 @@ function fileFaults(machine: Machine, books: Books): string[] {
     ...linkFaults(machine, layers.size),
     ...differences('blob', entries(join(dataRoot, 'content/blobs/sha256')), [...blobs].map(hexOf)),
     ...strangers('half written blob', entries(join(dataRoot, 'content/ingest')), []),
-    ...differences('local volume', entries(localVolumes(machine)), ['.trash', ...localNames]),
+    ...differences('local volume', entries(localVolumes(machine)), [
+      '.trash',
+      '.options',
+      ...locals.map(({ name }) => name),
+    ]),
+    ...differences(
+      'options of a volume',
+      entries(join(localVolumes(machine), '.options')),
+      withOptions.map(({ name }) => `${name}.json`),
+    ),
     ...strangers('trash of volumes', entries(join(localVolumes(machine), '.trash')), []),
   ];
 }

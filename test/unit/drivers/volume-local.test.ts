@@ -77,6 +77,11 @@ t.test('options of a volume that a crash cut off are not those of the next of it
   await next.create({ name: 'half', options: null });
   t.notOk(existsSync(file));
   t.match(await driver.get({ name: 'half' }), { name: 'half' });
+
+  const gone = path.join(dir, 'root/.options/gone.json');
+  writeFileSync(gone, '{"type":"tmpfs","device":"tmpfs","o":""}');
+  await t.rejects(open().remove({ name: 'gone' }), fails('NotFound'), 'a removal that was cut off, repeated');
+  t.notOk(existsSync(gone));
 });
 
 t.test('a directory that somebody has put there is a volume, and keeps what is in it', async (t) => {
