@@ -3,7 +3,7 @@
  * lost. Looks at the disk, the kernel and the plugin by itself and believes the daemon in nothing but its books.
  */
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { mounts } from '@gantry/plugin-sdk/system/mount.ts';
 import type { HeldEffect } from '../../core/store/effect.ts';
@@ -121,8 +121,8 @@ function fileFaults(machine: Machine, books: Books): string[] {
     ]),
     ...differences(
       'options of a volume',
-      entries(join(localVolumes(machine), '.options')),
-      withOptions.map(({ name }) => `${name}.json`),
+      entries(join(localVolumes(machine), '.options')).map((file) => basename(file, '.json')),
+      withOptions.map(({ name }) => name),
     ),
     ...strangers('trash of volumes', entries(join(localVolumes(machine), '.trash')), []),
   ];
