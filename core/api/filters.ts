@@ -33,6 +33,12 @@ export function matchesLabels(
   });
 }
 
+/** What a prune takes: every `label` must match and no `label!` may. */
+export function matchesPrune(filters: Filters, labels: Readonly<Record<string, string>>): boolean {
+  const unwanted = filters.has('label!') && matchesLabels(filters, labels, 'label!');
+  return matchesLabels(filters, labels) && !unwanted;
+}
+
 /** One of the filter's values must hold; no such filter holds always. */
 export function matchesAny(filters: Filters, key: string, holds: (value: string) => boolean): boolean {
   const values = filters.get(key);

@@ -60,6 +60,8 @@ export interface ContainerMount extends MountRequest {
 
 export interface ContainerState {
   readonly status: 'created' | 'running' | 'exited' | 'dead' | 'removing';
+  /** Of a running one: its processes are frozen. */
+  readonly paused?: boolean;
   readonly pid: number;
   readonly exitCode: number;
   readonly error: string;

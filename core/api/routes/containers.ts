@@ -3,10 +3,10 @@ import { HostError } from '@gantry/plugin-sdk/errors.ts';
 import type { WaitCondition } from '../../controllers/container/waiters.ts';
 import type { Engine } from '../../engine.ts';
 import { requireObject } from '../body.ts';
-import { parseFilters } from '../filters.ts';
+import { checkFilters, matchesPrune, parseFilters, parseTime } from '../filters.ts';
 import type { Answer, Call, Query, Row } from '../route.ts';
 import { compareApi } from '../version.ts';
-import { containerListView, containerView } from '../views/container.ts';
+import { containerListView, containerView, labelsOf } from '../views/container.ts';
 
 const NO_CONTENT: Answer = { status: 204 };
 const NOT_MODIFIED: Answer = { status: 304 };
@@ -52,6 +52,19 @@ export function containerRows(engine: Engine): readonly Row[] {
       await containers.kill(params.id ?? '', query.text('signal'), signal);
       return NO_CONTENT;
     }),
+    row('POST', '/:id/pause', 'pause', async ({ params, signal }) => {
+      await containers.pause(params.id ?? '', signal);
+      return NO_CONTENT;
+    }),
+    row('POST', '/:id/unpause', 'unpause', async ({ params, signal }) => {
+      await containers.unpause(params.id ?? '', signal);
+      return NO_CONTENT;
+    }),
+    row('POST', '/:id/rename', 'rename', async ({ params, query, signal }) => {
+      await containers.rename(params.id ?? '', query.text('name'), signal);
+      return NO_CONTENT;
+    }),
+    row('POST', '/prune', 'prune', (call) => prune(engine, call)),
     row('DELETE', '/:id', 'remove', async ({ params, query }) => {
       if (query.flag('link'))
         throw new HostError('NotImplemented', 'NOT_IMPLEMENTED', 'links are not there yet');
@@ -66,6 +79,17 @@ export function containerRows(engine: Engine): readonly Row[] {
     { ...row('POST', '/:id/wait', 'wait', (call) => wait(engine, call)), kind: 'stream' },
     { ...row('POST', '/:id/attach', 'attach', (call) => attach(engine, call)), kind: 'hijack' },
   ];
+}
+
+async function prune({ containers }: Engine, { query, signal }: Call): Promise<Answer> {
+  const filters = parseFilters(query.text('filters'));
+  checkFilters(filters, ['label', 'label!', 'until']);
+  const until = Math.min(...(filters.get('until') ?? []).map(parseTime));
+  const { removed, reclaimedBytes } = await containers.prune(
+    (record) => matchesPrune(filters, labelsOf(record)) && Date.parse(record.createdAt) < until,
+    signal,
+  );
+  return { body: { ContainersDeleted: removed, SpaceReclaimed: reclaimedBytes } };
 }
 
 const LONGEST_MS = 300_000;

@@ -60,6 +60,7 @@ async function versionView(engine: Engine): Promise<object> {
 function infoView(engine: Engine): object {
   const containers = engine.containers.all();
   const running = containers.filter(({ state }) => state.status === 'running').length;
+  const paused = containers.filter(({ state }) => state.paused).length;
   const names = (point: string) =>
     engine.host.list().flatMap((row) => (row.point === point ? [row.name] : []));
   return {
@@ -67,8 +68,8 @@ function infoView(engine: Engine): object {
     Name: os.hostname(),
     ServerVersion: engine.version,
     Containers: containers.length,
-    ContainersRunning: running,
-    ContainersPaused: 0,
+    ContainersRunning: running - paused,
+    ContainersPaused: paused,
     ContainersStopped: containers.length - running,
     Images: engine.images.all().length,
     Driver: engine.defaults.snapshot,

@@ -6,10 +6,10 @@ import { validatorOf } from '../../schema/validate.ts';
 import { requireObject } from '../body.ts';
 import {
   checkFilters,
-  type Filters,
   flagFilter,
   matchesAny,
   matchesLabels,
+  matchesPrune,
   parseFilters,
 } from '../filters.ts';
 import type { Call, Row } from '../route.ts';
@@ -87,12 +87,6 @@ export function volumeRows(engine: Engine): readonly Row[] {
       },
     },
   ];
-}
-
-/** Every `label` must match and no `label!` may. */
-function matchesPrune(filters: Filters, labels: Readonly<Record<string, string>>): boolean {
-  const unwanted = filters.has('label!') && matchesLabels(filters, labels, 'label!');
-  return matchesLabels(filters, labels) && !unwanted;
 }
 
 async function list(engine: Engine, { query, signal }: Call) {

@@ -42,7 +42,7 @@ function matches(engine: Engine, container: ContainerRecord, filters: Filters): 
     matchesLabels(filters, labelsOf(container)) &&
     matchesAny(filters, 'id', (id) => container.id.startsWith(id)) &&
     matchesAny(filters, 'name', (name) => `/${container.name}`.includes(name)) &&
-    matchesAny(filters, 'status', (status) => container.state.status === status) &&
+    matchesAny(filters, 'status', (status) => shownStatus(container) === status) &&
     matchesAny(filters, 'exited', (code) => String(container.state.exitCode) === code) &&
     matchesAny(filters, 'network', (network) => networkOf(container) === network) &&
     matchesAny(filters, 'health', (health) => health === 'none') &&
@@ -65,7 +65,7 @@ function summaryView(container: ContainerRecord): object {
     Created: Math.floor(Date.parse(container.createdAt) / 1000),
     Ports: [],
     Labels: labelsOf(container),
-    State: container.state.status,
+    State: shownStatus(container),
     Status: statusText(container),
     HostConfig: { NetworkMode: networkOf(container) },
     NetworkSettings: { Networks: {} },
@@ -132,9 +132,9 @@ export function containerView(engine: Engine, container: ContainerRecord): objec
 
 function stateView({ state }: ContainerRecord): object {
   return {
-    Status: state.status,
+    Status: state.paused ? 'paused' : state.status,
     Running: state.status === 'running',
-    Paused: false,
+    Paused: state.paused === true,
     Restarting: false,
     OOMKilled: state.oomKilled,
     Dead: state.status === 'dead',
@@ -160,7 +160,7 @@ function mountView(mount: ContainerMount): object {
   };
 }
 
-function labelsOf({ config }: ContainerRecord): Readonly<Record<string, string>> {
+export function labelsOf({ config }: ContainerRecord): Readonly<Record<string, string>> {
   return (config.Labels as Readonly<Record<string, string>> | null) ?? {};
 }
 
@@ -168,11 +168,16 @@ function networkOf({ hostConfig }: ContainerRecord): string {
   return (hostConfig.NetworkMode as string | undefined) || 'default';
 }
 
+/** Docker has `paused` beside `running`, though a paused container runs. */
+function shownStatus({ state }: ContainerRecord): string {
+  return state.paused ? 'paused' : state.status;
+}
+
 /** `Up 5 minutes`, `Exited (0) 2 hours ago`, `Created`. */
 function statusText({ state }: ContainerRecord): string {
   switch (state.status) {
     case 'running':
-      return `Up ${since(state.startedAt)}`;
+      return `Up ${since(state.startedAt)}${state.paused ? ' (Paused)' : ''}`;
     case 'exited':
       return `Exited (${state.exitCode}) ${since(state.finishedAt)} ago`;
     default:

@@ -9,6 +9,9 @@ import { type Created, createContainer } from './create.ts';
 import { monitor, removeRecord, settleExit } from './exit.ts';
 import { findContainer } from './find.ts';
 import { killContainer, removeContainer, restartContainer, stopContainer } from './lifecycle.ts';
+import { notePaused, pauseContainer, unpauseContainer } from './pause.ts';
+import { type PruneResult, pruneContainers } from './prune.ts';
+import { renameContainer } from './rename.ts';
 import { startContainer } from './start.ts';
 import type { WaitCondition, WaitResult } from './waiters.ts';
 
@@ -63,6 +66,22 @@ export class Containers {
     return removeContainer(this.#ctx, reference, options, signal);
   }
 
+  pause(reference: string, signal: AbortSignal): Promise<void> {
+    return pauseContainer(this.#ctx, reference, signal);
+  }
+
+  unpause(reference: string, signal: AbortSignal): Promise<void> {
+    return unpauseContainer(this.#ctx, reference, signal);
+  }
+
+  rename(reference: string, name: string, signal: AbortSignal): Promise<void> {
+    return renameContainer(this.#ctx, reference, name, signal);
+  }
+
+  prune(wanted: (record: ContainerRecord) => boolean, signal: AbortSignal): Promise<PruneResult> {
+    return pruneContainers(this.#ctx, wanted, signal);
+  }
+
   /** Rejects when `signal` aborts. */
   wait(reference: string, condition: WaitCondition, signal: AbortSignal): Promise<WaitResult> {
     const record = this.find(reference);
@@ -80,6 +99,13 @@ export class Containers {
   ): Promise<void> {
     const { id, runtime, state } = this.find(reference);
     const running = state.status === 'running';
+    if (state.paused) {
+      throw new HostError(
+        'Conflict',
+        'CONTAINER_PAUSED',
+        `container ${id} is paused, unpause the container before attach`,
+      );
+    }
     const driver = await this.#ctx.drivers.driver(runtimePoint, runtime);
     const endpoint = running ? await driver.attach({ id }, { signal }) : undefined;
     await this.#ctx.attachments.attach(id, client, request, endpoint);
@@ -118,7 +144,12 @@ export class Containers {
       return;
     }
     const state = await this.#stateOf(record);
-    if (state.status === 'running' || state.status === 'paused') return monitor(ctx, record);
+    if (state.status === 'running' || state.status === 'paused') {
+      const paused = state.status === 'paused';
+      // The daemon was killed between the freezing and the writing down.
+      if (paused !== (record.state.paused === true)) await notePaused(ctx, record, paused);
+      return monitor(ctx, record);
+    }
     const unseen = { code: 255, at: new Date().toISOString(), oomKilled: false, unknown: true };
     await settleExit(ctx, record.id, state.status === 'stopped' ? state.exit : unseen);
   }

@@ -33,6 +33,7 @@ export async function settleExit(ctx: ContainerContext, id: string, exit: TaskEx
     if (record?.state.status !== 'running') return;
     const exited = setState(record, {
       status: 'exited',
+      paused: false,
       pid: 0,
       exitCode: exit.code,
       oomKilled: exit.oomKilled,

@@ -6,6 +6,7 @@ import type { ContainerRecord } from '../../store/record-types.ts';
 import type { ContainerContext } from './context.ts';
 import { removeRecord } from './exit.ts';
 import { findContainer } from './find.ts';
+import { thaw } from './pause.ts';
 import { startContainer } from './start.ts';
 import type { WaitResult } from './waiters.ts';
 
@@ -90,11 +91,10 @@ export async function removeContainer(
       throw new HostError('NotFound', 'CONTAINER_NOT_FOUND', `No such container: ${reference}`);
     }
     if (record.state.status === 'running') {
-      throw new HostError(
-        'Conflict',
-        'CONTAINER_RUNNING',
-        `cannot remove container "/${name}": container is running: stop the container before removing or force remove`,
-      );
+      const why = record.state.paused
+        ? 'container is paused and must be unpaused first'
+        : 'container is running: stop the container before removing or force remove';
+      throw new HostError('Conflict', 'CONTAINER_RUNNING', `cannot remove container "/${name}": ${why}`);
     }
     await removeRecord(ctx, record, signal, volumes || record.autoRemove);
     ctx.waiters.removed(id, { exitCode: record.state.exitCode });
@@ -132,6 +132,7 @@ async function sendSignal(
     // It ended by itself between the look and the signal.
     if (!isKind(error, 'NotFound', 'FailedPrecondition')) throw error;
   }
+  await thaw(ctx, id, AbortSignal.timeout(KILL_WAIT_MS));
 }
 
 async function killed(record: ContainerRecord, ended: Promise<WaitResult>): Promise<void> {

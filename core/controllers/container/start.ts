@@ -19,6 +19,10 @@ export async function startContainer(
   const { id } = findContainer(ctx.store, reference);
   return ctx.locks.hold([`container/${id}`], signal, async () => {
     const record = findContainer(ctx.store, id);
+    if (record.state.paused) {
+      const message = 'cannot start a paused container, try unpause instead';
+      throw new HostError('Conflict', 'CONTAINER_PAUSED', message);
+    }
     if (record.state.status === 'running') return false;
     try {
       await launch(ctx, record, signal);

@@ -354,6 +354,59 @@ const LIFE: readonly Case[] = [
   ['docker start ../version', { code: 1, err: /./ }],
 ];
 
+const PAUSE: readonly Case[] = [
+  [
+    `docker run -d --name p1 --network none busybox sh -c 'trap "exit 3" TERM; while :; do sleep 0.05; done' > /dev/null`,
+    '',
+  ],
+  ['docker unpause p1', { code: 1, err: /Container [0-9a-f]{64} is not paused/ }],
+  ['docker pause p1', 'p1'],
+  ["docker inspect p1 --format '{{.State.Status}} {{.State.Running}} {{.State.Paused}}'", 'paused true true'],
+  ["docker ps --filter name=p1 --format '{{.State}} {{.Status}}'", /^paused Up .* \(Paused\)$/],
+  ['docker ps -q --filter status=paused | wc -l', '1'],
+  ['docker ps -q --filter status=running | wc -l', '0'],
+  ["docker info --format '{{.ContainersRunning}} {{.ContainersPaused}}'", '0 1'],
+  ["awk '/^State/ {print $2}' /proc/$(docker inspect p1 --format '{{.State.Pid}}')/status", /^[DS]$/],
+  ['docker pause p1', { code: 1, err: /is already paused/ }],
+  ['docker attach p1', { code: 1, err: /cannot attach to a paused container, unpause it first/i }],
+  ['docker start p1', { code: 1, err: /cannot start a paused container, try unpause instead/ }],
+  ['docker rm p1', { code: 1, err: /container is paused and must be unpaused first/ }],
+  ['docker unpause p1', 'p1'],
+  ["docker inspect p1 --format '{{.State.Status}} {{.State.Paused}}'", 'running false'],
+  ['docker pause p1 && docker stop p1', 'p1\np1'],
+  ["docker inspect p1 --format '{{.State.Status}} {{.State.ExitCode}} {{.State.Paused}}'", 'exited 3 false'],
+  ['docker pause p1', { code: 1, err: /is not running/ }],
+  ['docker start p1 > /dev/null && docker pause p1 && docker kill p1', 'p1\np1'],
+  ['docker wait p1', '137'],
+  ['docker start p1 > /dev/null && docker pause p1 && docker rm -f p1', 'p1\np1'],
+  ['docker pause nosuch', { code: 1, err: /No such container: nosuch/ }],
+];
+
+const RENAME: readonly Case[] = [
+  ['docker create --name r1 busybox > /dev/null && docker create --name r2 busybox > /dev/null', ''],
+  ['docker rename r1 r3', ''],
+  ["docker ps -a --format '{{.Names}}' --filter name=r | sort", 'r2\nr3'],
+  ['docker rename r3 r2', { code: 1, err: /container name "\/r2" is already in use by container/ }],
+  ['docker rename r3 r3', { code: 1, err: /Renaming a container with the same name/ }],
+  ['docker rename r3 ../x', { code: 1, err: /Invalid container name/ }],
+  ['docker rename nosuch x1', { code: 1, err: /No such container: nosuch/ }],
+  ['docker create --name r1 busybox > /dev/null && docker rm r1', 'r1'],
+];
+
+const PRUNE: readonly Case[] = [
+  ['docker create --label keep=1 --name kept busybox > /dev/null', ''],
+  ['docker run -d --name on --network none busybox sleep 1000 > /dev/null', ''],
+  ["docker run --name wrote --network none busybox sh -c 'head -c 300000 /dev/zero > /f'", ''],
+  ['docker container prune -f --filter until=24h | tail -1', /reclaimed space: 0B$/i],
+  [
+    "docker container prune -f --filter 'label!=keep'",
+    /^Deleted Containers:\n([0-9a-f]{64}\n){3}\nTotal reclaimed space: 300kB$/i,
+  ],
+  ["docker ps -a --format '{{.Names}}' | sort", 'kept\non'],
+  ['docker container prune -f --filter nosuch=1', { code: 1, err: /invalid filter 'nosuch'/ }],
+  ['docker rm -f on kept', 'on\nkept'],
+];
+
 const SYSTEM: readonly Case[] = [
   ["docker version --format '{{.Server.Platform.Name}} {{.Server.Os}}'", 'Gantry linux'],
   ['docker version', /Server: Gantry/],
@@ -381,5 +434,8 @@ export const GROUPS: Readonly<Record<string, readonly Case[]>> = {
   mounts: MOUNTS,
   volumes: VOLUMES,
   life: LIFE,
+  pause: PAUSE,
+  rename: RENAME,
+  prune: PRUNE,
   system: SYSTEM,
 };

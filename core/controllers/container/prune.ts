@@ -1,0 +1,33 @@
+/** `container prune`: removes what does not run. */
+import { snapshotPoint } from '@gantry/plugin-sdk/contracts/snapshot.ts';
+import type { ContainerRecord } from '../../store/record-types.ts';
+import type { ContainerContext } from './context.ts';
+import { removeRecord } from './exit.ts';
+
+export interface PruneResult {
+  readonly removed: readonly string[];
+  readonly reclaimedBytes: number;
+}
+
+/** One container at a time; one that has been started meanwhile stays. */
+export async function pruneContainers(
+  ctx: ContainerContext,
+  wanted: (record: ContainerRecord) => boolean,
+  signal: AbortSignal,
+): Promise<PruneResult> {
+  const removed: string[] = [];
+  let reclaimedBytes = 0;
+  for (const { id } of ctx.store.records.all('container')) {
+    await ctx.locks.hold([`container/${id}`], signal, async () => {
+      const record = ctx.store.records.get('container', id);
+      if (!record || record.state.status === 'running' || !wanted(record)) return;
+      const driver = await ctx.drivers.driver(snapshotPoint, record.snapshotDriver);
+      const { sizeBytes } = await driver.usage({ key: id }, { signal });
+      await removeRecord(ctx, record, signal, true);
+      ctx.waiters.removed(id, { exitCode: record.state.exitCode });
+      removed.push(id);
+      reclaimedBytes += sizeBytes;
+    });
+  }
+  return { removed, reclaimedBytes };
+}
