@@ -57,8 +57,8 @@ export interface Write {
   readonly changes?: Changes;
 }
 
-/** How long a result that replay would reach by itself may be in memory alone, and how many may be. */
 const LATER_MS = 50;
+/** How many results may be in memory alone. */
 const MANY_LATER = 32;
 
 export interface StoreOptions {
@@ -66,6 +66,8 @@ export interface StoreOptions {
   readonly boot: string;
   /** Writes out the metadata of the file system that the data root is on. */
   readonly syncMetadata: () => Promise<void>;
+  /** How long a result that replay would reach by itself may be in memory alone, in milliseconds. */
+  readonly laterMs?: number;
 }
 
 export class Store {
@@ -81,6 +83,7 @@ export class Store {
   readonly #statements;
   /** Results that memory has and the disk gets later, oldest first. */
   readonly #later: Write[] = [];
+  readonly #laterMs: number;
   #laterTimer: NodeJS.Timeout | undefined;
   #lastOperation = 0;
 
@@ -89,6 +92,7 @@ export class Store {
     this.#handlers = handlers;
     this.failpoints = options.failpoints;
     this.boot = options.boot;
+    this.#laterMs = options.laterMs ?? LATER_MS;
     this.#undone = new UndoneEffects(options.syncMetadata, (held) => this.#strikeUndone(held));
     this.#statements = {
       putRecord: db.prepare('INSERT OR REPLACE INTO records VALUES (?, ?, ?)'),
@@ -200,7 +204,7 @@ export class Store {
 
   #writeLater(result: Write): void {
     this.#later.push(result);
-    this.#laterTimer ??= setTimeout(() => void this.#writeWaiting().catch(() => {}), LATER_MS).unref();
+    this.#laterTimer ??= setTimeout(() => void this.#writeWaiting().catch(() => {}), this.#laterMs).unref();
   }
 
   /** What a power cut could bring back is not struck yet. */

@@ -5,7 +5,7 @@ import type { Engine } from '../../engine.ts';
 import { requireObject } from '../body.ts';
 import { checkFilters, matchesPrune, parseFilters, parseTime } from '../filters.ts';
 import type { Answer, Call, Query, Row } from '../route.ts';
-import { compareApi } from '../version.ts';
+import { streamType } from '../stream-type.ts';
 import { containerListView, containerView, labelsOf } from '../views/container.ts';
 
 const NO_CONTENT: Answer = { status: 204 };
@@ -145,8 +145,7 @@ async function wait(engine: Engine, { params, query, res, signal }: Call): Promi
 async function attach(engine: Engine, { params, query, version, hijack, signal }: Call): Promise<undefined> {
   const container = engine.containers.find(params.id ?? '');
   const { terminal } = container.process;
-  const type = terminal || compareApi(version, '1.42') < 0 ? 'raw' : 'multiplexed';
-  const { stream, upgraded } = hijack(`application/vnd.docker.${type}-stream`);
+  const { stream, upgraded } = hijack(streamType(terminal, version));
   if (!query.flag('stream')) {
     stream.end();
     return undefined;

@@ -5,6 +5,7 @@ import { absentRows } from './absent.ts';
 import { containerRows } from './containers.ts';
 import { gantryRows } from './gantry.ts';
 import { imageRows } from './images.ts';
+import { logRows } from './logs.ts';
 import { systemRows } from './system.ts';
 import { volumeRows } from './volumes.ts';
 
@@ -12,6 +13,7 @@ export function routeTable(engine: Engine): readonly Row[] {
   const rows = [
     ...systemRows(engine),
     ...containerRows(engine),
+    ...logRows(engine),
     ...imageRows(engine),
     ...volumeRows(engine),
     ...gantryRows(engine),

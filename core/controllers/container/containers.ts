@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import { runtimePoint, type TaskState } from '@gantry/plugin-sdk/contracts/runtime.ts';
 import { HostError, messageChain } from '@gantry/plugin-sdk/errors.ts';
 import type { ContainerRecord } from '../../store/record-types.ts';
+import { containerLogs, type LogsRequest } from '../logs/container-logs.ts';
 import type { AttachRequest } from './attachments.ts';
 import { type ContainerContext, ZERO_TIME } from './context.ts';
 import { type Created, createContainer } from './create.ts';
@@ -109,6 +110,11 @@ export class Containers {
     const driver = await this.#ctx.drivers.driver(runtimePoint, runtime);
     const endpoint = running ? await driver.attach({ id }, { signal }) : undefined;
     await this.#ctx.attachments.attach(id, client, request, endpoint);
+  }
+
+  /** What the container wrote, as Docker's clients get it; `follow` goes on until it ends. */
+  logs(reference: string, request: LogsRequest, signal: AbortSignal): AsyncGenerator<Buffer> {
+    return containerLogs(this.#ctx, this.find(reference), request, signal);
   }
 
   async resize(reference: string, rows: number, columns: number, signal: AbortSignal): Promise<void> {

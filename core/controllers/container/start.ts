@@ -4,6 +4,7 @@ import { runtimePoint } from '@gantry/plugin-sdk/contracts/runtime.ts';
 import { HostError, isHostError, messageChain } from '@gantry/plugin-sdk/errors.ts';
 import { effect } from '../../store/effect.ts';
 import type { ContainerRecord } from '../../store/record-types.ts';
+import { logFileOf } from '../logs/container-logs.ts';
 import { type ContainerContext, setState, ZERO_TIME } from './context.ts';
 import { monitor, removeRecord } from './exit.ts';
 import { findContainer } from './find.ts';
@@ -50,7 +51,7 @@ async function launch(ctx: ContainerContext, record: ContainerRecord, signal: Ab
   await writeEtcFiles(record, dir);
   ctx.taskSpecs.set(
     id,
-    await taskSpec(record, { rootfs, mounts, etc: etcMounts(dir), logPath: path.join(dir, 'container.log') }),
+    await taskSpec(record, { rootfs, mounts, etc: etcMounts(dir), logPath: logFileOf(ctx.rootDir, id) }),
   );
   const { pid } = await op.make<{ pid: number }>(task, signal).finally(() => ctx.taskSpecs.delete(id));
   await ctx.attachments.connect(id, () => driver.attach({ id }, { signal }));

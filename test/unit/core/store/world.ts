@@ -62,7 +62,8 @@ export function volume(name: string): VolumeRecord {
   };
 }
 
-export function fixture(t: Test) {
+/** `laterMs`: as long as no test lasts, unless it is about that. */
+export function fixture(t: Test, laterMs = 600_000) {
   const dir = mkdtempSync(path.join(tmpdir(), 'gantry-store-'));
   const world = new World();
   const synced: string[] = [];
@@ -70,6 +71,7 @@ export function fixture(t: Test) {
     new Store(new Database(dir), world.handlers, {
       failpoints: new Failpoints(),
       boot,
+      laterMs,
       syncMetadata: async () => void synced.push('synced'),
     });
   t.teardown(() => rmSync(dir, { recursive: true, force: true }));
