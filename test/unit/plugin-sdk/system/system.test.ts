@@ -137,9 +137,10 @@ t.test('pidfd: sees the end of a process that is no child', async (t) => {
   const canceled = onProcessEnd(pid);
   canceled.cancel();
   canceled.cancel();
+  const reaped = once(parent, 'exit');
   process.kill(pid);
   await end.ended;
-  await once(parent, 'exit');
+  await reaped;
   t.equal(processStartTime(pid), undefined);
   await onProcessEnd(pid).ended;
 });
