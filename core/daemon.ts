@@ -25,6 +25,7 @@ import type { ContainerContext } from './controllers/container/context.ts';
 import { ContainerNames } from './controllers/container/names.ts';
 import { Waiters } from './controllers/container/waiters.ts';
 import { Images } from './controllers/image.ts';
+import { LogRotation } from './controllers/logs/rotation.ts';
 import { Volumes } from './controllers/volume/volumes.ts';
 import { effectHandlers } from './effects/handlers.ts';
 import { wantedEffect } from './effects/wanted.ts';
@@ -94,7 +95,11 @@ async function buildEngine(
   const { dataRoot, execRoot } = options;
   // Opened while the drivers start, whose programs are asked for their versions meanwhile.
   const database = new Database(path.join(dataRoot, 'store'), { unsafe: syncDisabled() });
-  const defaults = { runtime: await chooseRuntime(host, options.defaultRuntime), snapshot: 'overlay' };
+  const defaults = {
+    runtime: await chooseRuntime(host, options.defaultRuntime),
+    snapshot: 'overlay',
+    log: options.log,
+  };
   const snapshots = await host.driver(snapshotPoint, defaults.snapshot);
   const content = await ContentStore.open(path.join(dataRoot, 'content'));
   const archives = new Archives(content, new LayerStore(snapshots, new LayerExtractor()), snapshots);
@@ -136,6 +141,7 @@ async function buildEngine(
     names: new ContainerNames(store),
     waiters: new Waiters(),
     attachments: new Attachments(),
+    logRotation: new LogRotation(host, log),
     rootDir: path.join(dataRoot, 'containers'),
     stateDir: path.join(execRoot, 'containers'),
     rmStateDir: removeIfEmpty,

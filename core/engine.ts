@@ -2,6 +2,7 @@
 import type { Logger } from '@gantry/plugin-sdk/extension-point.ts';
 import type { Containers } from './controllers/container/containers.ts';
 import type { Images } from './controllers/image.ts';
+import type { LogConfig } from './controllers/logs/log-config.ts';
 import type { Volumes } from './controllers/volume/volumes.ts';
 import type { DriverHost } from './host/driver-host.ts';
 import type { ContentStore } from './images/content.ts';
@@ -22,7 +23,7 @@ export interface Engine {
   readonly volumes: Volumes;
   readonly log: Logger;
   readonly dirs: { readonly data: string; readonly exec: string };
-  readonly defaults: { readonly runtime: string; readonly snapshot: string };
+  readonly defaults: { readonly runtime: string; readonly snapshot: string; readonly log: LogConfig };
   readonly cgroupVersion: '1' | '2';
   readonly operatingSystem: string;
   runtimeVersion(): Promise<{ readonly name: string; readonly version: string }>;

@@ -2,6 +2,7 @@
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
+import { DEFAULT_LOG_CONFIG, type LogConfig, mergeLogConfig } from '../controllers/logs/log-config.ts';
 
 export interface DaemonOptions {
   /** Addresses to listen on: `unix://PATH`, `tcp://HOST:PORT`, `fd://`. */
@@ -12,6 +13,8 @@ export interface DaemonOptions {
   readonly group: string;
   readonly debug: boolean;
   readonly defaultRuntime: string;
+  /** Log driver and options of containers that name none. */
+  readonly log: LogConfig;
   readonly pluginSocketDirs: readonly string[];
   readonly pluginSpecDirs: readonly string[];
   readonly tls: TlsOptions | undefined;
@@ -49,6 +52,11 @@ const FLAGS = {
     type: 'string',
     help: 'Runtime of containers that name none: crun or runc (default: the first there is)',
   },
+  'log-driver': {
+    type: 'string',
+    help: `Log driver of containers that name none (default ${DEFAULT_LOG_CONFIG.Type})`,
+  },
+  'log-opt': { type: 'string', multiple: true, help: 'NAME=VALUE of the default log driver' },
   'plugin-socket-dir': {
     type: 'string',
     multiple: true,
@@ -92,6 +100,7 @@ export function parseDaemonArgs(args: readonly string[]): Parsed {
       group: values.group ?? 'docker',
       debug: values.debug ?? false,
       defaultRuntime: values['default-runtime'] ?? '',
+      log: logOf(values['log-driver'], values['log-opt']),
       pluginSocketDirs: values['plugin-socket-dir'] ?? ['/run/docker/plugins'],
       pluginSpecDirs: values['plugin-spec-dir'] ?? ['/etc/docker/plugins', '/usr/lib/docker/plugins'],
       tls: tlsOf(values),
@@ -116,6 +125,18 @@ function parse(args: readonly string[]) {
       hint: 'see gantryd --help',
     });
   }
+}
+
+function logOf(driver: string | undefined, options: readonly string[] = []): LogConfig {
+  const pairs = options.map((option) => {
+    const [name = '', value] = option.split(/=(.*)/s);
+    if (name && value !== undefined) return [name, value] as const;
+    throw new HostError('InvalidArgument', 'INVALID_FLAG', `--log-opt ${option}: NAME=VALUE was expected`);
+  });
+  return mergeLogConfig(
+    { ...(driver && { Type: driver }), Config: Object.fromEntries(pairs) },
+    DEFAULT_LOG_CONFIG,
+  );
 }
 
 function tlsOf(values: ReturnType<typeof parse>): TlsOptions | undefined {

@@ -74,7 +74,7 @@ function conmonArguments({ program, runtimePath, runtimeRoot, files, task }: Con
     ...['--cid', task.id, '--cuuid', task.id, '--name', task.id],
     ...['--runtime', runtimePath, '--runtime-arg', '--root', '--runtime-arg', runtimeRoot],
     ...['--bundle', files.dir, '--container-pidfile', files.pid, '--exit-dir', files.dir],
-    ...['--log-path', `k8s-file:${task.logPath}`],
+    ...['--log-path', task.logPath === '' ? 'none' : `k8s-file:${task.logPath}`],
     ...(task.spec.process.terminal ? ['--terminal'] : []),
     ...(task.stdin ? ['--stdin'] : []),
     ...(task.stdin && !task.stdinOnce ? ['--leave-stdin-open'] : []),

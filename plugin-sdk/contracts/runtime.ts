@@ -42,7 +42,7 @@ export interface TaskSpec {
   readonly stdin: boolean;
   /** With `stdin`: close it after the first client that attached has left. */
   readonly stdinOnce: boolean;
-  /** File to which every line of output goes, in CRI format (`TIME stdout F text`). */
+  /** File to which every line of output goes, in CRI format (`TIME stdout F text`); '' keeps none. */
   readonly logPath: string;
 }
 

@@ -1,5 +1,6 @@
 /** `/_ping`, `/version`, `/info`. */
 import os from 'node:os';
+import { LOG_DRIVERS } from '../../controllers/logs/log-config.ts';
 import type { Engine } from '../../engine.ts';
 import type { Call, Row } from '../route.ts';
 import { NEWEST_API, OLDEST_API } from '../version.ts';
@@ -79,7 +80,7 @@ function infoView(engine: Engine): object {
       Volume: names('volume'),
       Network: ['host', 'none'],
       Authorization: null,
-      Log: ['json-file'],
+      Log: LOG_DRIVERS,
     },
     MemoryLimit: true,
     SwapLimit: false,
@@ -94,7 +95,7 @@ function infoView(engine: Engine): object {
     OomKillDisable: false,
     NGoroutines: 0,
     SystemTime: new Date().toISOString(),
-    LoggingDriver: 'json-file',
+    LoggingDriver: engine.defaults.log.Type,
     CgroupDriver: 'cgroupfs',
     CgroupVersion: engine.cgroupVersion,
     NEventsListener: 0,

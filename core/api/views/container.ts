@@ -1,4 +1,5 @@
 /** Containers as the newest Engine API shows them. */
+import { keepingOf, logConfigOf } from '../../controllers/logs/log-config.ts';
 import type { Engine } from '../../engine.ts';
 import type { ContainerMount, ContainerRecord } from '../../store/record-types.ts';
 import { checkFilters, type Filters, matchesAny, matchesLabels } from '../filters.ts';
@@ -87,7 +88,9 @@ export function containerView(engine: Engine, container: ContainerRecord): objec
     ResolvConfPath: `${engine.dirs.data}/containers/${container.id}/resolv.conf`,
     HostnamePath: `${engine.dirs.data}/containers/${container.id}/hostname`,
     HostsPath: `${engine.dirs.data}/containers/${container.id}/hosts`,
-    LogPath: `${engine.dirs.data}/containers/${container.id}/container.log`,
+    LogPath: keepingOf(logConfigOf(container)).kept
+      ? `${engine.dirs.data}/containers/${container.id}/container.log`
+      : '',
     Name: `/${container.name}`,
     RestartCount: 0,
     Driver: container.snapshotDriver,
@@ -97,9 +100,9 @@ export function containerView(engine: Engine, container: ContainerRecord): objec
     AppArmorProfile: '',
     ExecIDs: null,
     HostConfig: {
-      LogConfig: { Type: 'json-file', Config: {} },
       RestartPolicy: { Name: 'no', MaximumRetryCount: 0 },
       ...container.hostConfig,
+      LogConfig: logConfigOf(container),
       Runtime: container.runtime,
     },
     Mounts: container.mounts.map(mountView),

@@ -6,6 +6,8 @@ import type { ContainerRecord } from '../../store/record-types.ts';
 import type { Store } from '../../store/store.ts';
 import type { Drivers } from '../drivers.ts';
 import type { Images } from '../image.ts';
+import type { LogConfig } from '../logs/log-config.ts';
+import type { LogRotation } from '../logs/rotation.ts';
 import type { Volumes } from '../volume/volumes.ts';
 import type { Attachments } from './attachments.ts';
 import type { ContainerNames } from './names.ts';
@@ -20,6 +22,7 @@ export interface ContainerContext {
   readonly names: ContainerNames;
   readonly waiters: Waiters;
   readonly attachments: Attachments;
+  readonly logRotation: LogRotation;
   /** Specifications of tasks about to be created, by id; the ledger keeps only the id. */
   readonly taskSpecs: Map<string, TaskSpec>;
   readonly log: Logger;
@@ -30,7 +33,7 @@ export interface ContainerContext {
   readonly stopping: AbortSignal;
   /** Removes a directory under `stateDir`, with what may be left in it; nothing there is success. */
   readonly rmStateDir: (dir: string) => Promise<void>;
-  readonly defaults: { readonly runtime: string; readonly snapshot: string };
+  readonly defaults: { readonly runtime: string; readonly snapshot: string; readonly log: LogConfig };
 }
 
 export const ZERO_TIME = '0001-01-01T00:00:00Z';

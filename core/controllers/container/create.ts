@@ -9,6 +9,7 @@ import { validatorOf } from '../../schema/validate.ts';
 import { effect } from '../../store/effect.ts';
 import type { ContainerMount, ContainerRecord, ImageRecord, VolumeRecord } from '../../store/record-types.ts';
 import type { Put } from '../../store/store.ts';
+import { type LogConfig, mergeLogConfig } from '../logs/log-config.ts';
 import { volumeEffect, volumeKeys } from '../volume/record.ts';
 import { type ContainerContext, ZERO_TIME } from './context.ts';
 import { copyUp } from './copy-up.ts';
@@ -36,6 +37,7 @@ export async function createContainer(
   const hostConfig = body.HostConfig ?? {};
   refuseUnsupported(hostConfig, raw);
   checkOptions(body, hostConfig);
+  const logConfig = mergeLogConfig(hostConfig.LogConfig, ctx.defaults.log);
   const image = ctx.images.require(body.Image);
   const id = randomBytes(32).toString('hex');
   const processSpec = processOf(body, image);
@@ -52,7 +54,7 @@ export async function createContainer(
       .map((mount) => mount.source ?? '');
     const make = async () => {
       const { mounts, own } = await settleMounts(ctx, plan, signal);
-      const record = recordOf({ id, name, body, raw, image, mounts, process: processSpec, ctx });
+      const record = recordOf({ id, name, body, raw, image, mounts, process: processSpec, logConfig, ctx });
       await makeContainer(ctx, record, own, signal);
       return { id, warnings: warningsOf(hostConfig) };
     };
@@ -218,9 +220,10 @@ function recordOf(parts: {
   image: ImageRecord;
   mounts: readonly ContainerMount[];
   process: ProcessSpec;
+  logConfig: LogConfig;
   ctx: ContainerContext;
 }): ContainerRecord {
-  const { id, name, body, raw, image, mounts, process, ctx } = parts;
+  const { id, name, body, raw, image, mounts, process, logConfig, ctx } = parts;
   const { HostConfig, NetworkingConfig: _, ...config } = raw;
   return {
     id,
@@ -232,7 +235,7 @@ function recordOf(parts: {
     snapshotDriver: ctx.defaults.snapshot,
     runtime: body.HostConfig?.Runtime || ctx.defaults.runtime,
     config: { ...config, Labels: { ...image.config.Labels, ...body.Labels } },
-    hostConfig: (HostConfig ?? {}) as Readonly<Record<string, unknown>>,
+    hostConfig: { ...(HostConfig as object | null | undefined), LogConfig: logConfig },
     process,
     autoRemove: body.HostConfig?.AutoRemove ?? false,
     mounts,

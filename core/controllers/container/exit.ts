@@ -7,6 +7,7 @@ import type { Operation } from '../../store/operation.ts';
 import type { ContainerRecord, VolumeRecord } from '../../store/record-types.ts';
 import { isRefusal } from '../../store/refusal.ts';
 import type { Changes } from '../../store/store.ts';
+import { logFileOf } from '../logs/container-logs.ts';
 import { volumeEffect, volumeKeys } from '../volume/record.ts';
 import { containersUsing } from '../volume/use.ts';
 import { type ContainerContext, setState } from './context.ts';
@@ -16,6 +17,7 @@ const CLEANUP_MS = 60_000;
 /** Waits for the task's end in the background and then settles the container. */
 export function monitor(ctx: ContainerContext, record: ContainerRecord): void {
   const { id, runtime } = record;
+  ctx.logRotation.watch(record, logFileOf(ctx.rootDir, id));
   void (async () => {
     const driver = await ctx.drivers.driver(runtimePoint, runtime);
     const exit = await driver.wait({ id }, { signal: ctx.stopping });
@@ -31,6 +33,7 @@ export async function settleExit(ctx: ContainerContext, id: string, exit: TaskEx
   await ctx.locks.hold([`container/${id}`], undefined, async () => {
     const record = ctx.store.records.get('container', id);
     if (record?.state.status !== 'running') return;
+    ctx.logRotation.unwatch(id);
     const exited = setState(record, {
       status: 'exited',
       paused: false,

@@ -47,7 +47,6 @@ export function refuseUnsupported(hostConfig: Fields, config: Fields): void {
   }
   if (!['', 'private', undefined].includes(hostConfig.CgroupnsMode as string))
     faults.push('cgroup namespace modes');
-  refuseLogDriver((hostConfig.LogConfig as Fields | null | undefined)?.Type, faults);
   refuseNetwork(hostConfig.NetworkMode, faults);
   if (faults.length === 0) return;
   throw new HostError(
@@ -55,11 +54,6 @@ export function refuseUnsupported(hostConfig: Fields, config: Fields): void {
     'NOT_IMPLEMENTED',
     `create container: not there yet: ${faults.join(', ')}`,
   );
-}
-
-function refuseLogDriver(type: unknown, faults: string[]): void {
-  if (['', 'json-file', undefined].includes(type as string)) return;
-  faults.push(`log driver "${String(type)}"`);
 }
 
 function refuseNetwork(mode: unknown, faults: string[]): void {

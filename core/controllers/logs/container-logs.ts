@@ -5,6 +5,8 @@ import type { ContainerRecord } from '../../store/record-types.ts';
 import type { ContainerContext } from '../container/context.ts';
 import { LogEncoder, type LogShape } from './encoder.ts';
 import { LogGrowth } from './growth.ts';
+import { keepingOf, logConfigOf } from './log-config.ts';
+import { logDetails } from './log-details.ts';
 import { readLog } from './read-log.ts';
 
 export interface LogsRequest extends Omit<LogShape, 'terminal' | 'details'> {
@@ -19,6 +21,24 @@ export function logFileOf(rootDir: string, id: string): string {
   return path.join(rootDir, id, 'container.log');
 }
 
+/** Throws when there is no log to be read. */
+export function requireReadableLog(record: ContainerRecord): void {
+  const { state } = record;
+  if (!keepingOf(logConfigOf(record)).kept) {
+    throw new HostError(
+      'NotImplemented',
+      'LOG_NOT_KEPT',
+      'configured logging driver does not support reading',
+    );
+  }
+  if (state.status !== 'dead' && state.status !== 'removing') return;
+  throw new HostError(
+    'Conflict',
+    'CONTAINER_DEAD',
+    'can not get logs from container which is dead or marked for removal',
+  );
+}
+
 /** Throws at once what stands in the way; ends when the container that runs now has ended, or when `signal` aborts. */
 export function containerLogs(
   ctx: ContainerContext,
@@ -26,17 +46,11 @@ export function containerLogs(
   request: LogsRequest,
   signal: AbortSignal,
 ): AsyncGenerator<Buffer> {
-  if (record.state.status === 'dead' || record.state.status === 'removing') {
-    throw new HostError(
-      'Conflict',
-      'CONTAINER_DEAD',
-      'can not get logs from container which is dead or marked for removal',
-    );
-  }
+  requireReadableLog(record);
   const encoder = new LogEncoder({
     ...request,
     terminal: record.process.terminal,
-    details: request.details ? '' : undefined,
+    details: request.details ? logDetails(record) : undefined,
   });
   return encodedLog(ctx, record, request, encoder, signal);
 }
