@@ -17,7 +17,6 @@ export const END = '<!-- end of operations -->';
 const NOTES: Readonly<Record<string, string>> = {
   'POST /containers/create': 'the options below answer 501',
   'DELETE /containers/{id}': '`link` answers 501',
-  'POST /containers/{id}/attach': '`logs` replays nothing',
   'POST /images/create': 'import from an archive; pull and import from a URL answer 501',
   'GET /images/{name}/history': 'sizes are 0',
   'GET /info': 'says what is there; fields for what is not are empty',
@@ -51,8 +50,10 @@ export function generated(): string {
     'Options of a new container that are refused:',
     '',
     ...refused,
-    '* restart policies other than `no`, health checks, log drivers other than `json-file`',
+    '* restart policies other than `no`, health checks',
     '* networks other than `none` and `host`; with no word about a network there is a loopback interface only, and a warning',
+    '* log drivers other than `json-file`, `local` and `none`, with 400 as in Docker; all keep their files in one format,',
+    '  uncompressed, and of the options `labels`, `env` and `tag` only the first two show in `docker logs --details`',
     '* IPC modes other than `private`, `shareable` and `none`; cgroup namespace modes other than `private`',
   ].join('\n');
 }

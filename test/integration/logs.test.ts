@@ -1,7 +1,9 @@
 /** `docker logs` and what follows from it, with the real daemon, real containers and the real docker command. */
 import { spawn } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync } from 'node:fs';
 import { request } from 'node:http';
+import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { startTestDaemon, type TestDaemon } from '../fixtures/daemon.ts';
@@ -249,6 +251,78 @@ t.test('a container that runs', async (t) => {
   });
 });
 
+t.test('attach with logs', async (t) => {
+  const daemon = await withDaemon(t);
+
+  await t.test('of one that runs: every byte once, and its input', async (t) => {
+    const name = await started(
+      daemon,
+      'i=0; while [ $i -lt 300 ]; do echo $i; i=$((i+1)); done; read x; echo $x; printf end',
+      '-i',
+    );
+    const { stream, text } = await attach(daemon, name, 'logs=1&stream=1&stdin=1&stdout=1&stderr=1');
+    await delay(100);
+    stream.write('given\n');
+    const lines = Array.from({ length: 300 }, (_, index) => `${index}\n`).join('');
+    t.equal(plain(await text), `${lines}given\nend`);
+  });
+
+  await t.test('of one that writes without an end', async (t) => {
+    const name = await started(daemon, 'i=0; while [ $i -lt 50000 ]; do echo $i; i=$((i+1)); done');
+    const { text } = await attach(daemon, name, 'logs=1&stream=1&stdout=1');
+    t.equal(plain(await text), Array.from({ length: 50_000 }, (_, index) => `${index}\n`).join(''));
+  });
+
+  await t.test('without stream it ends, and only what was asked for comes', async (t) => {
+    const name = await started(daemon, 'echo out; echo err >&2; sleep 60');
+    await until(async () => (await logs(daemon, name)) === 'out\n');
+    const { text } = await attach(daemon, name, 'logs=1&stderr=1');
+    t.equal(await text, '\x02\0\0\0\0\0\0\x04err\n');
+  });
+
+  await t.test('of one that has ended it goes on at the next start', async (t) => {
+    const name = await ran(daemon, 'echo run');
+    const { text } = await attach(daemon, name, 'logs=1&stream=1&stdout=1');
+    await delay(100);
+    await daemon.docker(['start', name]);
+    t.equal(plain(await text), 'run\nrun\n');
+  });
+});
+
+/** The text in frames, which come in one byte a character. */
+function plain(framed: string): string {
+  const bytes = Buffer.from(framed, 'latin1');
+  let text = '';
+  for (let at = 0; at < bytes.length; ) {
+    const end = at + 8 + bytes.readUInt32BE(at + 4);
+    text += bytes.toString('latin1', at + 8, end);
+    at = end;
+  }
+  return text;
+}
+
+/** An attached client, and what it was sent until the end. */
+function attach(
+  daemon: TestDaemon,
+  name: string,
+  query: string,
+): Promise<{ stream: Duplex; text: Promise<string> }> {
+  return new Promise((answered, failed) => {
+    const path = `/containers/${name}/attach?${query}`;
+    const headers = { Connection: 'Upgrade', Upgrade: 'tcp' };
+    const asked = request({ socketPath: daemon.socket, path, method: 'POST', headers, agent: false });
+    asked.once('error', failed);
+    asked.once('upgrade', (_, stream, head) => {
+      let said = head.toString('latin1');
+      stream.setEncoding('latin1').on('data', (chunk: string) => {
+        said += chunk;
+      });
+      answered({ stream, text: new Promise((ended) => stream.once('end', () => ended(said))) });
+    });
+    asked.end();
+  });
+}
+
 /** The headers of an answer that has no end; the client leaves after them. */
 function follow(daemon: TestDaemon, path: string): Promise<Record<string, unknown>> {
   return new Promise((answered, failed) => {
@@ -276,3 +350,151 @@ t.test('a daemon that dies loses nothing of what is written meanwhile', async (t
   t.equal(await logs(daemon, '-f', name), expected);
   t.equal(await logs(daemon, name), expected);
 });
+
+t.test('log drivers and their options', async (t) => {
+  const daemon = await withDaemon(t);
+  const refused = async (...options: string[]) =>
+    (await daemon.docker(['create', ...options, 'busybox'])).stderr.split('\n')[0];
+
+  await t.test('what Docker refuses, in its words', async (t) => {
+    const prefix = 'Error response from daemon: ';
+    t.equal(
+      await refused('--log-opt', 'size=1m'),
+      `${prefix}unknown log opt 'size' for json-file log driver`,
+    );
+    t.match(
+      await refused('--log-driver', 'nosuch'),
+      `${prefix}logger: no log driver named 'nosuch' is registered`,
+    );
+    t.equal(await refused('--log-opt', 'mode=some'), `${prefix}logger: logging mode not supported: some`);
+  });
+
+  await t.test('none keeps nothing', async (t) => {
+    const name = await ran(daemon, 'echo out', '--log-driver', 'none');
+    t.match(await daemon.docker(['logs', name]), {
+      code: 1,
+      stdout: '',
+      stderr: 'Error response from daemon: configured logging driver does not support reading\n',
+    });
+    t.equal((await daemon.api('GET', `/containers/${name}/logs?stdout=1`)).status, 501);
+    t.equal((await daemon.api('POST', `/containers/${name}/attach?logs=1&stdout=1`)).status, 501);
+    t.same(logFiles(daemon, await idOf(daemon, name)), []);
+    const { stdout } = await daemon.docker([
+      'run',
+      '--rm',
+      '--log-driver',
+      'none',
+      'busybox',
+      'echo',
+      'seen',
+    ]);
+    t.equal(stdout, 'seen\n', 'who is attached sees it');
+  });
+
+  await t.test('inspect shows them', async (t) => {
+    const config = async (...options: string[]) => {
+      const { stdout } = await daemon.docker(['create', ...options, 'busybox']);
+      const format = '{{json .HostConfig.LogConfig}} {{.LogPath}}';
+      return (await daemon.docker(['inspect', '--format', format, stdout.trim()])).stdout;
+    };
+    t.match(await config(), /^\{"Type":"json-file","Config":\{\}\} .*container\.log\n$/);
+    t.match(await config('--log-opt', 'max-size=1m'), /^\{"Type":"json-file","Config":\{"max-size":"1m"\}\}/);
+    t.match(await config('--log-driver', 'none'), /^\{"Type":"none","Config":\{\}\} \n$/);
+  });
+
+  await t.test('--details', async (t) => {
+    const options = ['-l', 'b=2 3', '-l', 'c=4', '-e', 'A=1', '--log-opt', 'labels=b', '--log-opt', 'env=A'];
+    const name = await ran(daemon, 'echo x', ...options);
+    t.equal(await logs(daemon, '--details', name), 'A=1,b=2+3 x\n');
+    t.match(await logs(daemon, '--details', '-t', name), /^\S{30} A=1,b=2\+3 x\n$/);
+  });
+});
+
+t.test('rotation', async (t) => {
+  const daemon = await withDaemon(t);
+  const line = (index: number) => `line ${String(index).padStart(6, '0')} ${'x'.repeat(80)}`;
+  const writer = (count: number, pause: string) =>
+    `x=${'x'.repeat(80)}; i=0; while [ $i -lt ${count} ]; do printf 'line %06d %s\\n' $i $x; i=$((i+1)); ${pause} done`;
+
+  await t.test('nothing is lost over renames, read at once and followed', async (t) => {
+    const pause = 'if [ $((i % 500)) = 0 ]; then sleep 0.1; fi;';
+    const name = await started(
+      daemon,
+      writer(8000, pause),
+      '--log-opt',
+      'max-size=100k',
+      '--log-opt',
+      'max-file=50',
+    );
+    const whole = `${Array.from({ length: 8000 }, (_, index) => line(index)).join('\n')}\n`;
+    t.equal(await logs(daemon, '-f', name), whole);
+    t.equal(await logs(daemon, name), whole);
+    t.equal(await logs(daemon, '--tail', '5000', name), whole.split('\n').slice(-5001).join('\n'));
+    t.ok(logFiles(daemon, await idOf(daemon, name)).length > 2, 'there are several files');
+  });
+
+  await t.test('the oldest go', async (t) => {
+    const pause = 'if [ $((i % 500)) = 0 ]; then sleep 0.3; fi;';
+    const options = ['--log-opt', 'max-size=20k', '--log-opt', 'max-file=2'];
+    const name = await started(daemon, `${writer(4000, pause)}; sleep 60`, ...options);
+    const id = await idOf(daemon, name);
+    const last = async () => (await logs(daemon, '--tail', '1', name)) === `${line(3999)}\n`;
+    await until(last);
+    await until(() => logFiles(daemon, id).length === 2);
+    const kept = (await logs(daemon, name)).trim().split('\n');
+    t.ok(kept.length < 4000);
+    t.same(
+      kept,
+      Array.from({ length: kept.length }, (_, index) => line(4000 - kept.length + index)),
+    );
+  });
+
+  await t.test('a daemon that was away rotates later', async (t) => {
+    const name = await started(
+      daemon,
+      writer(3000, 'sleep 0.001;'),
+      '--log-opt',
+      'max-size=100k',
+      '--log-opt',
+      'max-file=9',
+    );
+    const id = await idOf(daemon, name);
+    await daemon.kill();
+    await delay(1000);
+    t.equal(logFiles(daemon, id).length, 1);
+    // As it is when the daemon dies between the rename and the order to open a new file.
+    const file = join(daemon.dataRoot, 'containers', id, 'container.log');
+    renameSync(file, `${file}.1`);
+    await daemon.restart();
+    t.equal(
+      await logs(daemon, '-f', name),
+      `${Array.from({ length: 3000 }, (_, index) => line(index)).join('\n')}\n`,
+    );
+    t.ok(logFiles(daemon, id).length > 1);
+  });
+});
+
+t.test("the daemon's defaults", async (t) => {
+  const daemon = await withDaemon(t, ['--log-driver', 'local', '--log-opt', 'max-size=2m']);
+  const config = async (...options: string[]) => {
+    const { stdout } = await daemon.docker(['create', ...options, 'busybox']);
+    return (
+      await daemon.docker(['inspect', '--format', '{{json .HostConfig.LogConfig}}', stdout.trim()])
+    ).stdout.trim();
+  };
+  t.equal(await config(), '{"Type":"local","Config":{"max-size":"2m"}}');
+  t.equal(
+    await config('--log-opt', 'max-file=3'),
+    '{"Type":"local","Config":{"max-file":"3","max-size":"2m"}}',
+  );
+  t.equal(await config('--log-driver', 'json-file'), '{"Type":"json-file","Config":{}}');
+  t.match(await daemon.docker(['info', '--format', '{{.LoggingDriver}}']), { stdout: 'local\n' });
+});
+
+async function idOf(daemon: TestDaemon, name: string): Promise<string> {
+  return (await daemon.docker(['inspect', '--format', '{{.Id}}', name])).stdout.trim();
+}
+
+function logFiles(daemon: TestDaemon, id: string): readonly string[] {
+  return readdirSync(join(daemon.dataRoot, 'containers', id)).filter((name) => name.includes('log'));
+}

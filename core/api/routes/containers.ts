@@ -1,6 +1,7 @@
 /** `/containers/*`. */
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
 import type { WaitCondition } from '../../controllers/container/waiters.ts';
+import { requireReadableLog } from '../../controllers/logs/container-logs.ts';
 import type { Engine } from '../../engine.ts';
 import { requireObject } from '../body.ts';
 import { checkFilters, matchesPrune, parseFilters, parseTime } from '../filters.ts';
@@ -143,22 +144,26 @@ async function wait(engine: Engine, { params, query, res, signal }: Call): Promi
 }
 
 async function attach(engine: Engine, { params, query, version, hijack, signal }: Call): Promise<undefined> {
-  const container = engine.containers.find(params.id ?? '');
+  const { containers, log } = engine;
+  const container = containers.find(params.id ?? '');
   const { terminal } = container.process;
+  const [streams, replays] = [query.flag('stream'), query.flag('logs')];
+  if (replays) requireReadableLog(container);
   const { stream, upgraded } = hijack(streamType(terminal, version));
-  if (!query.flag('stream')) {
-    stream.end();
-    return undefined;
-  }
   const request = {
     stdin: query.flag('stdin') && upgraded && container.process.openStdin,
     stdout: query.flag('stdout'),
     stderr: query.flag('stderr'),
     terminal,
   };
-  await engine.containers.attach(container.id, stream, request, signal).catch((error: unknown) => {
-    engine.log.warn({ container: container.id, error }, 'attach failed');
+  try {
+    if (streams && replays) await containers.attachWithLogs(container.id, stream, request, signal);
+    else if (streams) await containers.attach(container.id, stream, request, signal);
+    else if (replays) await containers.replay(container.id, stream, request, signal);
+    if (!streams) stream.end();
+  } catch (error) {
+    if (!stream.destroyed) log.warn({ container: container.id, error }, 'attach failed');
     stream.destroy();
-  });
+  }
   return undefined;
 }

@@ -34,6 +34,15 @@ export class Attachments {
     client.once('close', () => waiting.delete(attachment));
   }
 
+  /** Connects what the client sends, and nothing that the container writes. */
+  async attachInput(client: Duplex, endpoint: StdioEndpoint): Promise<void> {
+    client.on('error', () => {});
+    const task = await connectSeqpacket(endpoint.path);
+    task.on('error', () => {}).resume();
+    client.once('close', () => task.destroy());
+    void pumpStdin(client, task);
+  }
+
   /** Connects everybody who attached before the start. */
   async connect(id: string, endpoint: () => Promise<StdioEndpoint>): Promise<void> {
     const waiting = this.#waiting.get(id);

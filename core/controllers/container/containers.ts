@@ -1,6 +1,7 @@
 /** The containers: what routes call, and what the daemon does with them at its start. */
 import type { Duplex } from 'node:stream';
-import { runtimePoint, type TaskState } from '@gantry/plugin-sdk/contracts/runtime.ts';
+import { pipeline } from 'node:stream/promises';
+import { runtimePoint, type StdioEndpoint, type TaskState } from '@gantry/plugin-sdk/contracts/runtime.ts';
 import { HostError, messageChain } from '@gantry/plugin-sdk/errors.ts';
 import type { ContainerRecord } from '../../store/record-types.ts';
 import { containerLogs, type LogsRequest } from '../logs/container-logs.ts';
@@ -98,18 +99,55 @@ export class Containers {
     request: AttachRequest,
     signal: AbortSignal,
   ): Promise<void> {
-    const { id, runtime, state } = this.find(reference);
-    const running = state.status === 'running';
-    if (state.paused) {
-      throw new HostError(
-        'Conflict',
-        'CONTAINER_PAUSED',
-        `container ${id} is paused, unpause the container before attach`,
-      );
+    const { id } = this.find(reference);
+    await this.#ctx.attachments.attach(id, client, request, await this.#stdio(id, signal));
+  }
+
+  /**
+   * Attaches with what was written so far. Of a container that runs all output comes from its log, which has every byte
+   * once, and its stdio only takes the client's input: the two could not be joined without a gap or a repetition.
+   */
+  async attachWithLogs(
+    reference: string,
+    client: Duplex,
+    request: AttachRequest,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { id, state } = this.find(reference);
+    if (state.status !== 'running') {
+      await this.replay(id, client, request, signal);
+      return this.attach(id, client, request, signal);
     }
-    const driver = await this.#ctx.drivers.driver(runtimePoint, runtime);
-    const endpoint = running ? await driver.attach({ id }, { signal }) : undefined;
-    await this.#ctx.attachments.attach(id, client, request, endpoint);
+    const endpoint = request.stdin ? await this.#stdio(id, signal) : undefined;
+    if (endpoint) await this.#ctx.attachments.attachInput(client, endpoint);
+    else client.resume();
+    await this.replay(id, client, { ...request, follow: true }, signal);
+    client.end();
+  }
+
+  /** Writes what the container wrote so far to the client, which stays. */
+  async replay(
+    reference: string,
+    client: Duplex,
+    request: Pick<LogsRequest, 'stdout' | 'stderr'> & { readonly follow?: boolean },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const left = new AbortController();
+    client.once('close', () => left.abort());
+    const whole = { follow: false, tail: -1, timestamps: false, details: false };
+    const output = this.logs(reference, { ...whole, ...request }, AbortSignal.any([signal, left.signal]));
+    await pipeline(output, client, { end: false });
+  }
+
+  /** Where the container's stdio is reached; undefined while it does not run. */
+  async #stdio(id: string, signal: AbortSignal): Promise<StdioEndpoint | undefined> {
+    const { runtime, state } = this.find(id);
+    if (state.paused) {
+      const message = `container ${id} is paused, unpause the container before attach`;
+      throw new HostError('Conflict', 'CONTAINER_PAUSED', message);
+    }
+    if (state.status !== 'running') return undefined;
+    return (await this.#ctx.drivers.driver(runtimePoint, runtime)).attach({ id }, { signal });
   }
 
   /** What the container wrote, as Docker's clients get it; `follow` goes on until it ends. */
