@@ -1,5 +1,5 @@
 /** Containers as the newest Engine API shows them. */
-import { keepingOf, logConfigOf } from '../../controllers/logs/log-config.ts';
+import { isLogKept, logConfigOf } from '../../controllers/logs/log-config.ts';
 import type { Engine } from '../../engine.ts';
 import type { ContainerMount, ContainerRecord } from '../../store/record-types.ts';
 import { checkFilters, type Filters, matchesAny, matchesLabels } from '../filters.ts';
@@ -88,9 +88,7 @@ export function containerView(engine: Engine, container: ContainerRecord): objec
     ResolvConfPath: `${engine.dirs.data}/containers/${container.id}/resolv.conf`,
     HostnamePath: `${engine.dirs.data}/containers/${container.id}/hostname`,
     HostsPath: `${engine.dirs.data}/containers/${container.id}/hosts`,
-    LogPath: keepingOf(logConfigOf(container)).kept
-      ? `${engine.dirs.data}/containers/${container.id}/container.log`
-      : '',
+    LogPath: isLogKept(container) ? `${engine.dirs.data}/containers/${container.id}/container.log` : '',
     Name: `/${container.name}`,
     RestartCount: 0,
     Driver: container.snapshotDriver,

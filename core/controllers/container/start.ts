@@ -5,7 +5,7 @@ import { HostError, isHostError, messageChain } from '@gantry/plugin-sdk/errors.
 import { effect } from '../../store/effect.ts';
 import type { ContainerRecord } from '../../store/record-types.ts';
 import { logFileOf } from '../logs/container-logs.ts';
-import { keepingOf, logConfigOf } from '../logs/log-config.ts';
+import { isLogKept } from '../logs/log-config.ts';
 import { type ContainerContext, setState, ZERO_TIME } from './context.ts';
 import { monitor, removeRecord } from './exit.ts';
 import { findContainer } from './find.ts';
@@ -56,7 +56,7 @@ async function launch(ctx: ContainerContext, record: ContainerRecord, signal: Ab
       rootfs,
       mounts,
       etc: etcMounts(dir),
-      logPath: keepingOf(logConfigOf(record)).kept ? logFileOf(ctx.rootDir, id) : '',
+      logPath: isLogKept(record) ? logFileOf(ctx.rootDir, id) : '',
     }),
   );
   const { pid } = await op.make<{ pid: number }>(task, signal).finally(() => ctx.taskSpecs.delete(id));

@@ -5,7 +5,7 @@ import type { ContainerRecord } from '../../store/record-types.ts';
 import type { ContainerContext } from '../container/context.ts';
 import { LogEncoder, type LogShape } from './encoder.ts';
 import { LogGrowth } from './growth.ts';
-import { keepingOf, logConfigOf } from './log-config.ts';
+import { isLogKept } from './log-config.ts';
 import { logDetails } from './log-details.ts';
 import { readLog } from './read-log.ts';
 
@@ -24,7 +24,7 @@ export function logFileOf(rootDir: string, id: string): string {
 /** Throws when there is no log to be read. */
 export function requireReadableLog(record: ContainerRecord): void {
   const { state } = record;
-  if (!keepingOf(logConfigOf(record)).kept) {
+  if (!isLogKept(record)) {
     throw new HostError(
       'NotImplemented',
       'LOG_NOT_KEPT',
@@ -57,15 +57,16 @@ export function containerLogs(
 
 async function* encodedLog(
   ctx: ContainerContext,
-  { id, state }: ContainerRecord,
+  { id }: ContainerRecord,
   { tail, follow, until }: LogsRequest,
   encoder: LogEncoder,
   signal: AbortSignal,
 ): AsyncGenerator<Buffer> {
   using cleanup = new DisposableStack();
   const file = logFileOf(ctx.rootDir, id);
-  const follows = follow && state.status === 'running';
-  const growth = follows ? growthOf(ctx, id, file, endSignal(signal, until)) : undefined;
+  // Looked up again, in one go with waiting for its end: it may have ended since the caller asked.
+  const runs = ctx.store.records.get('container', id)?.state.status === 'running';
+  const growth = follow && runs ? growthOf(ctx, id, file, endSignal(signal, until)) : undefined;
   cleanup.defer(() => growth?.stop());
   for await (const entries of readLog({ file, tail, growth })) {
     const bytes = encoder.encode(entries);

@@ -7,23 +7,18 @@ export interface LogConfig {
   readonly Config: Readonly<Record<string, string>>;
 }
 
-/** How the log is kept. */
-export interface LogKeeping {
-  /** False for `none`: nothing is written, and nothing can be read. */
-  readonly kept: boolean;
+export interface LogLimits {
   /** Size beyond which another file is begun; undefined for no limit. */
   readonly maxBytes: number | undefined;
   /** How many files there are at most, with the one that is written to. */
   readonly maxFiles: number;
 }
 
-interface LogDriverWords {
-  readonly maxBytes: number | undefined;
-  readonly maxFiles: number;
+interface LogDriver extends LogLimits {
   readonly unknownOption: (name: string) => string;
 }
 
-const DRIVERS: Readonly<Record<string, LogDriverWords>> = {
+const DRIVERS: Readonly<Record<string, LogDriver>> = {
   'json-file': {
     maxBytes: undefined,
     maxFiles: 1,
@@ -56,7 +51,7 @@ export function mergeLogConfig(
   const Type = wanted?.Type || defaults.Type;
   const inherited = Type === defaults.Type ? defaults.Config : {};
   const merged = { Type, Config: { ...inherited, ...wanted?.Config } };
-  keepingOf(merged);
+  logLimits(merged);
   return merged;
 }
 
@@ -66,9 +61,14 @@ export function logConfigOf({ hostConfig }: ContainerRecord): LogConfig {
   return Type ? { Type, Config: Config ?? {} } : DEFAULT_LOG_CONFIG;
 }
 
+/** False for `none`: nothing is written, and nothing can be read. */
+export function isLogKept(record: ContainerRecord): boolean {
+  return logConfigOf(record).Type !== 'none';
+}
+
 /** Errors: InvalidArgument, in Docker's words. */
-export function keepingOf({ Type, Config }: LogConfig): LogKeeping {
-  if (Type === 'none') return { kept: false, maxBytes: undefined, maxFiles: 1 };
+export function logLimits({ Type, Config }: LogConfig): LogLimits {
+  if (Type === 'none') return { maxBytes: undefined, maxFiles: 1 };
   checkMode(Config);
   const driver = Object.hasOwn(DRIVERS, Type) ? DRIVERS[Type] : undefined;
   if (!driver) {
@@ -82,10 +82,10 @@ export function keepingOf({ Type, Config }: LogConfig): LogKeeping {
   for (const name of Object.keys(Config)) {
     if (!OPTIONS.includes(name) && !COMMON_OPTIONS.includes(name)) throw invalid(driver.unknownOption(name));
   }
-  return { kept: true, ...limitsOf(Config, driver) };
+  return limitsOf(Config, driver);
 }
 
-function limitsOf(config: LogConfig['Config'], driver: LogDriverWords): Omit<LogKeeping, 'kept'> {
+function limitsOf(config: LogConfig['Config'], driver: LogDriver): LogLimits {
   const { 'max-size': size, 'max-file': files, compress } = config;
   const maxBytes = size === undefined ? driver.maxBytes : sizeOf(size, 1000);
   if (maxBytes !== undefined && maxBytes <= 0) throw invalid('max-size must be a positive number');

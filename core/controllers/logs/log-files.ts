@@ -42,6 +42,7 @@ export function openLog(file: string): LogFile[] {
 
 /** Opens the file that came after the one of that inode; undefined when there is none. */
 export function openNext(file: string, inode: number): LogFile | undefined {
+  if (inodeOf(file) === inode) return undefined;
   const there = pathsOf(file).filter((one) => inodeOf(one) !== undefined);
   const index = there.findIndex((one) => inodeOf(one) === inode);
   const next = there[index + 1];

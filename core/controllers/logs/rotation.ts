@@ -7,7 +7,7 @@ import { messageChain } from '@gantry/plugin-sdk/errors.ts';
 import type { Logger } from '@gantry/plugin-sdk/extension-point.ts';
 import type { ContainerRecord } from '../../store/record-types.ts';
 import type { Drivers } from '../drivers.ts';
-import { keepingOf, logConfigOf } from './log-config.ts';
+import { type LogLimits, logConfigOf, logLimits } from './log-config.ts';
 import { lookAt, pruneLog, renameLog } from './log-files.ts';
 
 const LOOK_MS = 250;
@@ -34,7 +34,7 @@ export class LogRotation {
 
   /** From the start of a container on; without a limit there is nothing to do, and no timer. */
   watch(record: ContainerRecord, file: string): void {
-    const { maxBytes, maxFiles } = keepingOf(logConfigOf(record));
+    const { maxBytes, maxFiles } = this.#limitsOf(record);
     if (maxBytes === undefined) return;
     this.#watched.set(record.id, { id: record.id, runtime: record.runtime, file, maxBytes, maxFiles });
     this.#timer ??= setInterval(() => this.#look(), LOOK_MS).unref();
@@ -45,6 +45,16 @@ export class LogRotation {
     if (!this.#watched.delete(id) || this.#watched.size > 0) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
+  }
+
+  /** A record from before options were checked must not keep its container from running. */
+  #limitsOf(record: ContainerRecord): LogLimits {
+    try {
+      return logLimits(logConfigOf(record));
+    } catch (error) {
+      this.#log.warn({ container: record.id, error: messageChain(error) }, 'log options ignored');
+      return { maxBytes: undefined, maxFiles: 1 };
+    }
   }
 
   #look(): void {

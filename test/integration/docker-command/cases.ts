@@ -428,6 +428,28 @@ const SYSTEM: readonly Case[] = [
 ];
 
 /** In this order: the images of the first are used by the others. */
+const LOGS: readonly Case[] = [
+  [
+    "docker run -d --network none --name talks busybox sh -c 'echo a; echo b; echo err >&2'",
+    /^[0-9a-f]{64}$/,
+  ],
+  ['docker wait talks', '0'],
+  ['docker logs talks', { out: 'a\nb', err: 'err' }],
+  ['docker logs -f talks 2>/dev/null', 'a\nb'],
+  ['docker logs -n 2 talks 2>&1 | wc -l', '2'],
+  ['docker logs -t talks 2>/dev/null', /^\S{19}\.\d{9}Z a\n\S{19}\.\d{9}Z b$/],
+  ['docker logs --since 1h talks 2>/dev/null', 'a\nb'],
+  ['docker logs --until 1h talks', ''],
+  ['docker logs nosuch', { code: 1, err: /No such container: nosuch/ }],
+  ['docker run -d --network none --name mute --log-driver none busybox echo a', /./],
+  [
+    'docker logs mute',
+    { code: 1, err: 'Error response from daemon: configured logging driver does not support reading' },
+  ],
+  ['docker wait mute', '0'],
+  ['docker rm talks mute', 'talks\nmute'],
+];
+
 export const GROUPS: Readonly<Record<string, readonly Case[]>> = {
   images: IMAGES,
   run: RUN,
@@ -437,5 +459,6 @@ export const GROUPS: Readonly<Record<string, readonly Case[]>> = {
   pause: PAUSE,
   rename: RENAME,
   prune: PRUNE,
+  logs: LOGS,
   system: SYSTEM,
 };

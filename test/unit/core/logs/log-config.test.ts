@@ -2,23 +2,22 @@
 import t from 'tap';
 import {
   DEFAULT_LOG_CONFIG,
-  keepingOf,
+  logLimits,
   mergeLogConfig,
 } from '../../../../core/controllers/logs/log-config.ts';
 
 t.test('how a log is kept', async (t) => {
-  const json = (Config: Record<string, string>) => keepingOf({ Type: 'json-file', Config });
-  t.same(json({}), { kept: true, maxBytes: undefined, maxFiles: 1 });
+  const json = (Config: Record<string, string>) => logLimits({ Type: 'json-file', Config });
+  t.same(json({}), { maxBytes: undefined, maxFiles: 1 });
   t.same(json({ 'max-size': '10m', 'max-file': '3', compress: 'true' }), {
-    kept: true,
     maxBytes: 10_000_000,
     maxFiles: 3,
   });
   t.equal(json({ 'max-size': '1.5 KiB' }).maxBytes, 1500, 'as Docker: the letter counts');
   t.equal(json({ 'max-size': '100' }).maxBytes, 100);
   t.same(json({ mode: 'non-blocking', 'max-buffer-size': '4m', labels: 'a', tag: '{{.Name}}' }).maxFiles, 1);
-  t.same(keepingOf({ Type: 'local', Config: {} }), { kept: true, maxBytes: 20_971_520, maxFiles: 5 });
-  t.match(keepingOf({ Type: 'none', Config: { any: 'thing' } }), { kept: false });
+  t.same(logLimits({ Type: 'local', Config: {} }), { maxBytes: 20_971_520, maxFiles: 5 });
+  t.same(logLimits({ Type: 'none', Config: { any: 'thing' } }), { maxBytes: undefined, maxFiles: 1 });
 });
 
 const REFUSED: readonly (readonly [type: string, config: Record<string, string>, words: string])[] = [
@@ -48,7 +47,7 @@ const REFUSED: readonly (readonly [type: string, config: Record<string, string>,
 
 t.test('what is refused', async (t) => {
   for (const [Type, Config, message] of REFUSED) {
-    t.throws(() => keepingOf({ Type, Config }), { kind: 'InvalidArgument', message }, message);
+    t.throws(() => logLimits({ Type, Config }), { kind: 'InvalidArgument', message }, message);
   }
 });
 
