@@ -13,10 +13,10 @@ import { readMemfd } from '@gantry/plugin-sdk/system/run.ts';
 import { spawn } from '@gantry/plugin-sdk/system/spawn.ts';
 import type { Starter } from './hybrid-cgroups.ts';
 import type { ConmonProgram } from './programs.ts';
-import { createFailed } from './runtime-error.ts';
+import { commandFailed } from './runtime-error.ts';
 import type { TaskFiles } from './task-files.ts';
 
-const ENVIRONMENT = {
+export const CONMON_ENVIRONMENT = {
   PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
   _OCI_SYNCPIPE: '3',
   _OCI_STARTPIPE: '4',
@@ -44,7 +44,8 @@ export async function createUnderConmon(options: ConmonOptions): Promise<number>
   const { pid, answer } = start(options, said, go.readEnd);
   await options.beforeCreate(pid);
   writeSync(go.writeEnd, 'x');
-  return pidOf(await answer, options.task, () => readMemfd(said));
+  const [command = ''] = options.task.spec.process.args;
+  return pidOf(await answer, { verb: 'create', id: options.task.id, command }, () => readMemfd(said));
 }
 
 /** Starts conmon, which waits for `go`. The answer is the line of its sync pipe. */
@@ -60,7 +61,7 @@ function start(options: ConmonOptions, stderr: number, go: number): { pid: numbe
     () =>
       spawn(options.program.path, conmonArguments(options), {
         cwd: options.files.dir,
-        env: ENVIRONMENT,
+        env: CONMON_ENVIRONMENT,
         fds,
       }),
     new Set([spec.root.path, ...spec.mounts.map(({ source = '' }) => source)]),
@@ -82,7 +83,7 @@ function conmonArguments({ program, runtimePath, runtimeRoot, files, task }: Con
 }
 
 /** The first line that comes through the pipe, or '' when it closes before; owns `fd`. */
-function readLine(fd: number, signal: AbortSignal): Promise<string> {
+export function readLine(fd: number, signal: AbortSignal): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   const pipe = new Socket({ fd, readable: true, writable: false, signal });
   let text = '';
@@ -92,20 +93,25 @@ function readLine(fd: number, signal: AbortSignal): Promise<string> {
     if (text.includes('\n')) pipe.destroy();
   });
   pipe.on('error', reject);
-  pipe.on('close', () => resolve(text));
+  pipe.on('close', () => resolve(text.split('\n', 1)[0] ?? ''));
   return promise;
 }
 
+/** What conmon was told to do, for its errors. */
+export interface Told {
+  readonly verb: 'create' | 'exec';
+  readonly id: string;
+  readonly command: string;
+}
+
 /** `{"data": PID}`, or a negative one with the runtime's words in `message`. */
-function pidOf(line: string, task: TaskSpec, stderr: () => string): number {
-  if (line === '') {
-    throw new HostError(
-      'Unknown',
-      'CONMON_FAILED',
-      `create task "${task.id}": conmon ended: ${stderr().trim()}`,
-    );
-  }
+export function pidOf(line: string, told: Told, stderr: () => string): number {
+  if (line === '') throw conmonFailed(told, stderr());
   const { data, message } = JSON.parse(line) as { data: number; message?: string };
   if (data > 0) return data;
-  throw createFailed(task.id, task.spec.process.args[0] ?? '', message ?? stderr());
+  throw commandFailed(told.verb, told.id, told.command, message ?? stderr());
+}
+
+export function conmonFailed({ verb, id }: Told, stderr: string): HostError {
+  return new HostError('Unknown', 'CONMON_FAILED', `${verb} task "${id}": conmon ended: ${stderr.trim()}`);
 }

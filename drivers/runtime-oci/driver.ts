@@ -1,7 +1,9 @@
 /** Tasks as OCI bundles, run by crun or runc under conmon. Nothing is kept in memory: each call reads the task's files. */
-import { closeSync, constants, existsSync, openSync, readdirSync, rmSync, writeSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type {
+  ExecId,
+  ExecSpec,
   OciSpec,
   RuntimeDriver,
   StdioEndpoint,
@@ -15,6 +17,8 @@ import { processStartTime } from '@gantry/plugin-sdk/system/pidfd.ts';
 import type { SeccompSection } from '@gantry/plugin-sdk/system/seccomp.ts';
 import { endCgroup, endContainerCgroup, enterCgroup } from './cgroup.ts';
 import { createUnderConmon } from './conmon.ts';
+import { isAlive, notRunning, tellConmon } from './conmon-process.ts';
+import { TaskExecs } from './execs.ts';
 import { conmonEnd, taskExit } from './exit.ts';
 import { type Starter, starterFor } from './hybrid-cgroups.ts';
 import type { ConmonProgram, RuntimeProgram } from './programs.ts';
@@ -47,11 +51,19 @@ export class RuntimeOci implements RuntimeDriver {
   readonly #parts: RuntimeOciParts;
   readonly #command: RuntimeCommand;
   readonly #starter: Starter;
+  readonly #execs: TaskExecs;
 
   constructor(parts: RuntimeOciParts) {
     this.#parts = parts;
     this.#starter = starterFor(parts.runtime.name);
     this.#command = new RuntimeCommand(parts.runtime, parts.runtimeRoot, this.#starter);
+    this.#execs = new TaskExecs({
+      program: parts.conmon,
+      runtimePath: parts.runtime.path,
+      runtimeRoot: parts.runtimeRoot,
+      starter: this.#starter,
+      enterCgroup: (id, pid) => this.#enterConmonCgroup(id, pid),
+    });
   }
 
   async create(task: TaskSpec, { signal }: CallContext): Promise<{ pid: number }> {
@@ -72,8 +84,7 @@ export class RuntimeOci implements RuntimeDriver {
       signal,
       beforeCreate: async (pid) => {
         files.writeConmon({ pid, startTime: processStartTime(pid) ?? '' });
-        const cgroup = this.#conmonCgroup(task.id);
-        if (cgroup !== undefined) await enterCgroup(cgroup, pid);
+        await this.#enterConmonCgroup(task.id, pid);
       },
     });
     return { pid };
@@ -119,6 +130,26 @@ export class RuntimeOci implements RuntimeDriver {
     tellConmon(this.#existing(id), '2 0 0\n');
   }
 
+  async exec(exec: ExecSpec, { signal }: CallContext): Promise<StdioEndpoint> {
+    return this.#execs.setUp(this.#existing(exec.id), exec, signal);
+  }
+
+  async execStart(exec: ExecId, { signal }: CallContext): Promise<{ pid: number }> {
+    return this.#execs.start(this.#existing(exec.id), exec, signal);
+  }
+
+  async execResize(exec: ExecId & { rows: number; columns: number }): Promise<void> {
+    this.#execs.resize(this.#existing(exec.id), exec);
+  }
+
+  async execWait(exec: ExecId, { signal }: CallContext): Promise<TaskExit> {
+    return this.#execs.wait(this.#existing(exec.id), exec, signal);
+  }
+
+  async execDelete({ id, execId }: ExecId, { signal }: CallContext): Promise<void> {
+    await this.#execs.delete(this.#files(id), execId, signal);
+  }
+
   wait({ id }: Call, { signal }: CallContext): Promise<TaskExit> {
     return this.#exit(this.#existing(id), signal);
   }
@@ -147,6 +178,7 @@ export class RuntimeOci implements RuntimeDriver {
       this.#parts.runtime.keepsFilesOnly && note?.hooks === false && exit !== undefined && !exit.unknown;
     if (!plain) await this.#command.delete(id, signal);
     if (exit === undefined) await conmonEnd(files, signal, CONMON_GRACE_MS);
+    await this.#execs.endAll(files, signal);
     await this.#endConmon(files, signal);
     if (note?.cgroupsPath !== undefined) await endContainerCgroup(note.cgroupsPath, signal);
     rmSync(join(this.#parts.runtimeRoot, id), { recursive: true, force: true });
@@ -185,6 +217,11 @@ export class RuntimeOci implements RuntimeDriver {
     return hierarchy && join(hierarchy, conmonCgroup, id);
   }
 
+  async #enterConmonCgroup(id: string, pid: number): Promise<void> {
+    const cgroup = this.#conmonCgroup(id);
+    if (cgroup !== undefined) await enterCgroup(cgroup, pid);
+  }
+
   /** Ends conmon, if it lives, with a runtime that it may be waiting for. */
   async #endConmon(files: TaskFiles, signal: AbortSignal): Promise<void> {
     const conmon = files.readConmon();
@@ -213,30 +250,4 @@ export class RuntimeOci implements RuntimeDriver {
       throw error;
     }
   }
-}
-
-/** Whether the conmon that was started for the task still is the process of that number. */
-function isAlive(files: TaskFiles): boolean {
-  const conmon = files.readConmon();
-  return conmon !== undefined && processStartTime(conmon.pid) === conmon.startTime;
-}
-
-/** Writes to the FIFO that conmon reads its orders from; nobody reads it once the task has ended. */
-function tellConmon(files: TaskFiles, message: string): void {
-  try {
-    const fd = openSync(files.control, constants.O_WRONLY | constants.O_NONBLOCK);
-    try {
-      writeSync(fd, message);
-    } finally {
-      closeSync(fd);
-    }
-  } catch (error) {
-    throw notRunning('tell', files.id, error);
-  }
-}
-
-function notRunning(verb: string, id: string, cause?: unknown): HostError {
-  return new HostError('FailedPrecondition', 'TASK_NOT_RUNNING', `${verb} task "${id}": it is not running`, {
-    cause,
-  });
 }

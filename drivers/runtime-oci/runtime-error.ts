@@ -7,8 +7,9 @@ const NOT_EXECUTABLE =
   /open executable: (permission denied|operation not permitted)|exec.*(permission denied|is a directory)/i;
 
 /** The command could not be executed: Docker's clients know these two by their text, and exit with 127 and 126. */
-export function createFailed(id: string, command: string, output: string): HostError {
-  const said = lastMessage(output);
+export function commandFailed(verb: string, id: string, command: string, output: string): HostError {
+  // runc says this before every reason, and it looks like one.
+  const said = lastMessage(output).replace(/^exec failed: unable to start container process: /, '');
   const cause = new Error(said);
   if (NOT_FOUND.test(said)) {
     const where = command.includes('/') ? 'no such file or directory' : 'executable file not found in $PATH';
@@ -25,7 +26,7 @@ export function createFailed(id: string, command: string, output: string): HostE
     const message = `exec: ${JSON.stringify(command)}: permission denied`;
     return new HostError('InvalidArgument', 'COMMAND_NOT_EXECUTABLE', message, { cause });
   }
-  return runtimeFailed('create', id, output);
+  return runtimeFailed(verb, id, said);
 }
 
 export function runtimeFailed(verb: string, id: string, output: string): HostError {

@@ -1,10 +1,11 @@
 /**
  * What is known of a task on disk. Everything of one task is in one directory, which is also its bundle and the working
- * directory of its conmon; that the directory is there means that something may be left to delete.
+ * directory of its conmon; that the directory is there means that something may be left to delete. Each of its execs
+ * has the same in a directory below.
  */
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import type { TaskExit } from '@gantry/plugin-sdk/contracts/runtime.ts';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { OciProcess, TaskExit } from '@gantry/plugin-sdk/contracts/runtime.ts';
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
 
 /** What a later daemon has to know and conmon does not write down. */
@@ -21,20 +22,33 @@ export interface ProcessIdentity {
   readonly startTime: string;
 }
 
+const EXECS = 'exec';
 const UNKNOWN = 'unknown';
 const UNKNOWN_CODE = 255;
 
 export class TaskFiles {
   readonly id: string;
   readonly dir: string;
+  /** conmon names the file for the container. */
+  readonly #exitFile: string;
 
-  constructor(tasksDir: string, id: string) {
+  constructor(tasksDir: string, id: string, containerId = id) {
     // The id becomes a file name, a cgroup and an argument.
     if (!/^[a-zA-Z0-9][\w.-]{0,127}$/.test(id)) {
       throw new HostError('InvalidArgument', 'INVALID_TASK_ID', `invalid task id: ${JSON.stringify(id)}`);
     }
     this.id = id;
     this.dir = join(tasksDir, id);
+    this.#exitFile = join(this.dir, containerId);
+  }
+
+  exec(execId: string): TaskFiles {
+    return new TaskFiles(join(this.dir, EXECS), execId, this.id);
+  }
+
+  execIds(): readonly string[] {
+    const dir = join(this.dir, EXECS);
+    return existsSync(dir) ? readdirSync(dir) : [];
   }
 
   /** Holds the pid of the container's first process; the runtime writes it at the end of a creation. */
@@ -55,6 +69,34 @@ export class TaskFiles {
   }
 
   writeBundle(spec: string, note: TaskNote): void {
+    this.#makeDirectory();
+    writeFileSync(join(this.dir, 'note.json'), JSON.stringify(note));
+    writeFileSync(join(this.dir, 'config.json'), spec);
+  }
+
+  /** Of an exec. */
+  get process(): string {
+    return join(this.dir, 'process.json');
+  }
+
+  /** Of an exec with a terminal, where the runtime would say why it failed. */
+  get runtimeLog(): string {
+    return join(this.dir, 'runtime.log');
+  }
+
+  readRuntimeLog(): string {
+    return readIfThere(this.runtimeLog) ?? '';
+  }
+
+  writeExec(process: OciProcess): void {
+    mkdirSync(dirname(this.dir), { recursive: true, mode: 0o700 });
+    this.#makeDirectory();
+    const note: TaskNote = { terminal: process.terminal, cgroupsPath: undefined, hooks: false };
+    writeFileSync(join(this.dir, 'note.json'), JSON.stringify(note));
+    writeFileSync(this.process, JSON.stringify(process));
+  }
+
+  #makeDirectory(): void {
     try {
       mkdirSync(this.dir, { mode: 0o700 });
     } catch (error) {
@@ -65,8 +107,6 @@ export class TaskFiles {
         `create task "${this.id}": there is one of that id`,
       );
     }
-    writeFileSync(join(this.dir, 'note.json'), JSON.stringify(note));
-    writeFileSync(join(this.dir, 'config.json'), spec);
   }
 
   readNote(): TaskNote | undefined {
@@ -97,9 +137,14 @@ export class TaskFiles {
     rmSync(this.dir, { recursive: true, force: true });
   }
 
-  /** conmon names the file for the container, writes it whole, and does so after the last line of the log. */
+  /** The first process, once the runtime has made it. */
+  readPid(): number | undefined {
+    return Number(readIfThere(this.pid)) || undefined;
+  }
+
+  /** conmon writes the file whole, and does so after the last line of the log. */
   readExit(): TaskExit | undefined {
-    const path = join(this.dir, this.id);
+    const path = this.#exitFile;
     const text = readIfThere(path);
     if (text === undefined) return undefined;
     const at = nanosecondTime(statSync(path, { bigint: true }).mtimeNs);
@@ -111,7 +156,7 @@ export class TaskFiles {
   /** Where conmon has been killed nobody else knows the code. A file that is there already stands. */
   writeUnknownExit(): void {
     try {
-      writeFileSync(join(this.dir, this.id), UNKNOWN, { flag: 'wx' });
+      writeFileSync(this.#exitFile, UNKNOWN, { flag: 'wx' });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     }

@@ -8,21 +8,24 @@
  */
 import type { CallContext, ExtensionPoint } from '../extension-point.ts';
 
+/** The OCI runtime specification's `process`; drivers pass on what they do not know. */
+export interface OciProcess {
+  readonly terminal: boolean;
+  readonly user: {
+    readonly uid: number;
+    readonly gid: number;
+    readonly additionalGids?: readonly number[];
+  };
+  readonly args: readonly string[];
+  readonly env: readonly string[];
+  readonly cwd: string;
+  readonly [key: string]: unknown;
+}
+
 /** The OCI runtime specification's `config.json`, as far as Gantry writes it; drivers pass on what they do not know. */
 export interface OciSpec {
   readonly ociVersion: string;
-  readonly process: {
-    readonly terminal: boolean;
-    readonly user: {
-      readonly uid: number;
-      readonly gid: number;
-      readonly additionalGids?: readonly number[];
-    };
-    readonly args: readonly string[];
-    readonly env: readonly string[];
-    readonly cwd: string;
-    readonly [key: string]: unknown;
-  };
+  readonly process: OciProcess;
   readonly root: { readonly path: string; readonly readonly: boolean };
   readonly hostname?: string;
   readonly mounts: readonly {
@@ -69,6 +72,20 @@ export interface StdioEndpoint {
   readonly framing: 'seqpacket-tagged';
 }
 
+/** Names an exec: a further process in a running task, beside the one it was created with. */
+export interface ExecId {
+  /** The task's. */
+  readonly id: string;
+  /** Unique within the task: 1 to 128 of `a-zA-Z0-9_.-`, the first a letter or digit. */
+  readonly execId: string;
+}
+
+export interface ExecSpec extends ExecId {
+  readonly process: OciProcess;
+  /** Give it a stdin, which ends with the one client that attaches; without, it reads end of file at once. */
+  readonly stdin: boolean;
+}
+
 export interface RuntimeDriver {
   /**
    * Errors: AlreadyExists; InvalidArgument with code COMMAND_NOT_FOUND or COMMAND_NOT_EXECUTABLE for `process.args[0]`.
@@ -96,6 +113,24 @@ export interface RuntimeDriver {
   resume?(task: { id: string }, call: CallContext): Promise<void>;
   /** Opens `logPath` anew, when what was there has been renamed. */
   reopenLog?(task: { id: string }, call: CallContext): Promise<void>;
+  /**
+   * Sets an exec up and answers where its stdio is, so that a client is attached before the process runs: it gets all
+   * of the output, which goes to no log. One that is not started ends with the driver. A driver has all five methods
+   * of an exec or none. Errors: AlreadyExists; NotFound; FailedPrecondition (the task has ended, or is paused). After
+   * a failure, of this and of `execStart`, something may be left: `execDelete` removes it.
+   */
+  exec?(exec: ExecSpec, call: CallContext): Promise<StdioEndpoint>;
+  /**
+   * Runs the process, and answers its pid on the host. Once only. Errors: InvalidArgument with code COMMAND_NOT_FOUND
+   * or COMMAND_NOT_EXECUTABLE for `process.args[0]`; NotFound.
+   */
+  execStart?(exec: ExecId, call: CallContext): Promise<{ pid: number }>;
+  /** Rows and columns in characters. Errors: FailedPrecondition without a terminal or after the end; NotFound. */
+  execResize?(exec: ExecId & { rows: number; columns: number }, call: CallContext): Promise<void>;
+  /** Resolves when the process has ended, with all its output sent. It ends with its task at the latest. */
+  execWait?(exec: ExecId, call: CallContext): Promise<TaskExit>;
+  /** Kills what still runs and removes what is left; may be repeated. `delete` of the task does it too. */
+  execDelete?(exec: ExecId, call: CallContext): Promise<void>;
 }
 
 export const runtimePoint: ExtensionPoint<RuntimeDriver> = {
@@ -115,5 +150,10 @@ export const runtimePoint: ExtensionPoint<RuntimeDriver> = {
     pause: 'optional',
     resume: 'optional',
     reopenLog: 'optional',
+    exec: 'optional',
+    execStart: 'optional',
+    execResize: 'optional',
+    execWait: 'optional',
+    execDelete: 'optional',
   },
 };

@@ -1,0 +1,111 @@
+/** The execs of tasks: each a conmon in its task's conmon cgroup, and a directory below the task's. */
+import type { ExecId, ExecSpec, StdioEndpoint, TaskExit } from '@gantry/plugin-sdk/contracts/runtime.ts';
+import { HostError } from '@gantry/plugin-sdk/errors.ts';
+import { processStartTime } from '@gantry/plugin-sdk/system/pidfd.ts';
+import { isAlive, notRunning, tellConmon } from './conmon-process.ts';
+import { type ExecConmonOptions, setUpExec, type WaitingExec } from './exec-conmon.ts';
+import { conmonEnd, taskExit } from './exit.ts';
+import type { TaskFiles } from './task-files.ts';
+
+/** How long the conmon of an exec that has been killed may take to write down the exit. */
+const CONMON_GRACE_MS = 2_000;
+
+export type ExecParts = Pick<ExecConmonOptions, 'program' | 'runtimePath' | 'starter' | 'runtimeRoot'> & {
+  readonly enterCgroup: (taskId: string, pid: number) => Promise<void>;
+};
+
+export class TaskExecs {
+  readonly #parts: ExecParts;
+  /** Set up and not started yet, by the directory. */
+  readonly #waiting = new Map<string, WaitingExec>();
+
+  constructor(parts: ExecParts) {
+    this.#parts = parts;
+  }
+
+  async setUp(task: TaskFiles, exec: ExecSpec, signal: AbortSignal): Promise<StdioEndpoint> {
+    if (task.readExit() !== undefined) throw notRunning('exec in', task.id);
+    if (task.readNoted()?.status === 'paused') {
+      throw new HostError('FailedPrecondition', 'TASK_PAUSED', `exec in task "${task.id}": it is paused`);
+    }
+    const files = task.exec(exec.execId);
+    files.writeExec(exec.process);
+    await setUpExec({
+      ...this.#parts,
+      files,
+      exec,
+      signal,
+      beforeSetUp: async (pid, waiting) => {
+        this.#waiting.set(files.dir, waiting);
+        files.writeConmon({ pid, startTime: processStartTime(pid) ?? '' });
+        await this.#parts.enterCgroup(task.id, pid);
+      },
+    });
+    return { path: files.attachSocket, framing: 'seqpacket-tagged' };
+  }
+
+  async start(task: TaskFiles, { execId }: ExecId, signal: AbortSignal): Promise<{ pid: number }> {
+    const files = existing(task, execId);
+    const waiting = this.#waiting.get(files.dir);
+    this.#waiting.delete(files.dir);
+    if (!waiting) throw notRunning('start exec in', task.id);
+    return { pid: await waiting.start(signal) };
+  }
+
+  resize(task: TaskFiles, { execId, rows, columns }: ExecId & { rows: number; columns: number }): void {
+    const files = existing(task, execId);
+    if (files.readNote()?.terminal !== true) {
+      const message = `resize exec "${execId}" of task "${task.id}": it has no terminal`;
+      throw new HostError('FailedPrecondition', 'NO_TERMINAL', message);
+    }
+    tellConmon(files, `1 ${rows} ${columns}\n`);
+  }
+
+  wait(task: TaskFiles, { execId }: ExecId, signal: AbortSignal): Promise<TaskExit> {
+    const files = existing(task, execId);
+    return taskExit(files, async () => files.readPid(), signal);
+  }
+
+  async delete(task: TaskFiles, execId: string, signal: AbortSignal): Promise<void> {
+    const files = task.exec(execId);
+    if (!files.exists()) return;
+    // While conmon has not told of its end, the process is there or has not been reaped: the pid is its own.
+    const pid = files.readExit() === undefined && isAlive(files) ? files.readPid() : undefined;
+    if (pid !== undefined) kill(pid);
+    await this.#endConmon(files, pid === undefined ? 0 : CONMON_GRACE_MS, signal);
+    files.remove();
+  }
+
+  /** After the processes of the task: the conmons that saw theirs die write that down first, for who waits. */
+  async endAll(task: TaskFiles, signal: AbortSignal): Promise<void> {
+    await Promise.all(
+      task.execIds().map(async (execId) => {
+        const files = task.exec(execId);
+        const graceMs = files.readPid() === undefined ? 0 : CONMON_GRACE_MS;
+        await this.#endConmon(files, graceMs, signal);
+      }),
+    );
+  }
+
+  async #endConmon(files: TaskFiles, graceMs: number, signal: AbortSignal): Promise<void> {
+    if (graceMs > 0) await conmonEnd(files, signal, graceMs);
+    const conmon = files.readConmon();
+    if (conmon && isAlive(files)) kill(conmon.pid);
+    this.#waiting.get(files.dir)?.close();
+    this.#waiting.delete(files.dir);
+  }
+}
+
+function existing(task: TaskFiles, execId: string): TaskFiles {
+  const files = task.exec(execId);
+  if (files.exists()) return files;
+  throw new HostError('NotFound', 'EXEC_NOT_FOUND', `No such exec instance: ${execId}`);
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
