@@ -16,7 +16,7 @@ const SOCKET_TYPE = 5 | 0o4000 | 0o2000000;
 const SHUT_WR = 1;
 const MSG_NOSIGNAL = 0x4000;
 const O_PATH_DIRECTORY = 0o10000000 | 0o200000;
-const { EAGAIN, EINTR, ECONNRESET } = constants.errno;
+const { EAGAIN, EINTR, ECONNRESET, EPIPE } = constants.errno;
 
 /** sizeof(sockaddr_un.sun_path), less the closing zero. */
 const PATH_BYTES = 107;
@@ -171,6 +171,8 @@ class SeqpacketStream extends Duplex {
       if (send(this.#fd, packet, packet.length, MSG_NOSIGNAL) >= 0) continue;
       const errno = lastErrno();
       this.#unsent = this.#unsent.slice(index);
+      // The other side takes no more, but what it has sent may not all have been read: that decides when this ends.
+      if (errno === EPIPE || errno === ECONNRESET) break;
       if (errno === EAGAIN || errno === EINTR) this.#want({ writable: true });
       else this.#settle(systemError(errno, 'send'));
       return;

@@ -12,6 +12,8 @@ export interface AttachRequest {
   readonly stderr: boolean;
   /** With a terminal the bytes are raw; without one they come in frames that tell stdout from stderr. */
   readonly terminal: boolean;
+  /** The client's stream ends no sooner than this settles: then what is asked about the process is known. */
+  readonly until?: Promise<unknown>;
 }
 
 /** conmon drops what is longer. */
@@ -83,21 +85,26 @@ class Attachment {
   }
 
   end(): void {
-    this.#client.end();
+    const end = () => void this.#client.end();
+    if (this.#request.until) void this.#request.until.then(end, end);
+    else end();
   }
 
-  /** Docker's frame: stream number, three zeros, length as 32 bits big endian, then the bytes. */
   #frame(packet: Buffer): Buffer | undefined {
     const stream = packet[0] === 2 ? 1 : 2;
     if (stream === 1 ? !this.#request.stdout : !this.#request.stderr) return undefined;
     const bytes = packet.subarray(1);
-    if (this.#request.terminal) return bytes;
-    const frame = Buffer.allocUnsafe(8 + bytes.length);
-    frame.writeUInt32BE(stream << 24, 0);
-    frame.writeUInt32BE(bytes.length, 4);
-    bytes.copy(frame, 8);
-    return frame;
+    return this.#request.terminal ? bytes : frameOf(stream, bytes);
   }
+}
+
+/** Docker's frame: stream number (1 is stdout), three zeros, length as 32 bits big endian, then the bytes. */
+export function frameOf(stream: 1 | 2, bytes: Buffer): Buffer {
+  const frame = Buffer.allocUnsafe(8 + bytes.length);
+  frame.writeUInt32BE(stream << 24, 0);
+  frame.writeUInt32BE(bytes.length, 4);
+  bytes.copy(frame, 8);
+  return frame;
 }
 
 function pauseUntilDrained(source: Duplex, target: Writable): void {
@@ -108,7 +115,8 @@ function pauseUntilDrained(source: Duplex, target: Writable): void {
 /** One packet at a time, each awaited: packets that the kernel joins are cut by their reader. */
 async function pumpStdin(client: Duplex, task: Writable): Promise<void> {
   try {
-    for await (const chunk of client as AsyncIterable<Buffer>) {
+    // Not by the client's own iterator, which ends the client with it: there may be output to come.
+    for await (const chunk of client.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
       for (let at = 0; at < chunk.length; at += STDIN_PACKET) {
         await written(task, chunk.subarray(at, at + STDIN_PACKET));
       }
