@@ -22,6 +22,7 @@ import type { DaemonOptions } from './config/options.ts';
 import { Attachments } from './controllers/container/attachments.ts';
 import { Containers } from './controllers/container/containers.ts';
 import type { ContainerContext } from './controllers/container/context.ts';
+import { Execs } from './controllers/container/execs.ts';
 import { ContainerNames } from './controllers/container/names.ts';
 import { Waiters } from './controllers/container/waiters.ts';
 import { Images } from './controllers/image.ts';
@@ -128,7 +129,7 @@ async function buildEngine(
   });
   const images = new Images(store, locks, archives);
   const volumes = new Volumes(store, locks, host, replay);
-  const containers = new Containers({
+  const ctx: ContainerContext = {
     store,
     locks,
     drivers: host,
@@ -145,7 +146,7 @@ async function buildEngine(
     rootDir: path.join(dataRoot, 'containers'),
     stateDir: path.join(execRoot, 'containers'),
     rmStateDir: removeIfEmpty,
-  });
+  };
   return {
     version: VERSION,
     id: await daemonId(dataRoot),
@@ -154,7 +155,8 @@ async function buildEngine(
     locks,
     replay,
     content,
-    containers,
+    containers: new Containers(ctx),
+    execs: new Execs(ctx),
     images,
     volumes,
     log,

@@ -1,6 +1,7 @@
 /** What the API is served from: the controllers, and the facts about this daemon. */
 import type { Logger } from '@gantry/plugin-sdk/extension-point.ts';
 import type { Containers } from './controllers/container/containers.ts';
+import type { Execs } from './controllers/container/execs.ts';
 import type { Images } from './controllers/image.ts';
 import type { LogConfig } from './controllers/logs/log-config.ts';
 import type { Volumes } from './controllers/volume/volumes.ts';
@@ -19,6 +20,7 @@ export interface Engine {
   readonly replay: Replay;
   readonly content: ContentStore;
   readonly containers: Containers;
+  readonly execs: Execs;
   readonly images: Images;
   readonly volumes: Volumes;
   readonly log: Logger;

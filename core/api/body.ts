@@ -25,11 +25,11 @@ function tooLarge(): HostError {
   return new HostError('InvalidArgument', 'BODY_TOO_LARGE', message);
 }
 
-/** The body as JSON, or undefined when there is none. */
-export async function readJson(req: IncomingMessage): Promise<unknown> {
+/** The body as JSON, or undefined when there is none. `read` fetches its bytes. */
+export async function readJson(req: IncomingMessage, read = readBody): Promise<unknown> {
   const { 'content-length': length, 'transfer-encoding': coding } = req.headers;
   if (coding === undefined && (length === undefined || length === '0')) return undefined;
-  const bytes = await readBody(req);
+  const bytes = await read(req);
   if (bytes.length === 0) return undefined;
   checkContentType(req.headers['content-type']);
   try {

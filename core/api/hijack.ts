@@ -2,9 +2,39 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { finished } from 'node:stream';
+import { HostError } from '@gantry/plugin-sdk/errors.ts';
 import type { Hijacked } from './route.ts';
 
 const heads = new WeakMap<IncomingMessage, Buffer>();
+
+/**
+ * The body of a request that came with `Upgrade`: Node's parser leaves it in the stream, of which `head` is the
+ * beginning. What follows it is the client's stdin, and stays.
+ */
+export async function upgradedBody(req: IncomingMessage): Promise<Buffer> {
+  const length = Number(req.headers['content-length'] ?? 0);
+  let bytes = heads.get(req) ?? Buffer.alloc(0);
+  if (bytes.length < length)
+    bytes = Buffer.concat([bytes, await readFrom(req.socket, length - bytes.length)]);
+  heads.set(req, bytes.subarray(length));
+  return bytes.subarray(0, length);
+}
+
+export function isUpgraded(req: IncomingMessage): boolean {
+  return heads.has(req);
+}
+
+/** At least `count` bytes. */
+async function readFrom(socket: Socket, count: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let left = count;
+  for await (const chunk of socket.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+    chunks.push(chunk);
+    left -= chunk.length;
+    if (left <= 0) return Buffer.concat(chunks);
+  }
+  throw new HostError('Canceled', 'CANCELED', 'the client left');
+}
 
 /** Notes that `req` came with `Upgrade`, and which bytes of its stream came along with the head. */
 export function markUpgrade(req: IncomingMessage, head: Buffer): void {
@@ -23,10 +53,7 @@ export function hijackOf(req: IncomingMessage, res: ServerResponse, contentType:
   socket.write(
     `HTTP/1.1 101 UPGRADED\r\nContent-Type: ${contentType}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n`,
   );
-  // The exec start body, if any, comes first in what the parser left over.
-  const bodyBytes = Number(req.headers['content-length'] ?? 0);
-  const early = head.subarray(Math.min(bodyBytes, head.length));
-  if (early.length > 0) socket.unshift(early);
+  if (head.length > 0) socket.unshift(head);
   finished(socket, () => res.emit('close'));
   return { stream: socket, upgraded: true };
 }

@@ -1,6 +1,7 @@
 /** A row of the route table, and what its handler is given. Handlers know only the newest shape of the API. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { HostError } from '@gantry/plugin-sdk/errors.ts';
 
 export type RowKind = 'json' | 'stream' | 'hijack' | 'tar';
 
@@ -63,6 +64,17 @@ export class Query {
 
   all(name: string): readonly string[] {
     return this.#params.getAll(name);
+  }
+
+  /** A whole number, 0 when it is not given. Errors: InvalidArgument. */
+  whole(name: string): number {
+    const text = this.text(name);
+    if (/^-?\d*$/.test(text)) return Number(text);
+    throw new HostError(
+      'InvalidArgument',
+      'INVALID_NUMBER',
+      `invalid value for ${name}: "${text}" is not a whole number`,
+    );
   }
 
   flag(name: string): boolean {

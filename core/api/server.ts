@@ -9,9 +9,9 @@ import type { Duplex } from 'node:stream';
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
 import type { Logger } from '@gantry/plugin-sdk/extension-point.ts';
 import { Router } from 'express';
-import { readJson } from './body.ts';
+import { readBody, readJson } from './body.ts';
 import { toErrorAnswer } from './errors.ts';
-import { hijackOf, markUpgrade } from './hijack.ts';
+import { hijackOf, isUpgraded, markUpgrade, upgradedBody } from './hijack.ts';
 import { type Call, Query, type Row } from './route.ts';
 import { checkApi, compareApi, NEWEST_API } from './version.ts';
 import { downgrade, upgrade } from './versions/chain.ts';
@@ -115,12 +115,11 @@ export class ApiServer {
     const version = req.apiVersion;
     const gone = new AbortController();
     res.on('close', () => res.writableFinished || gone.abort());
-    const takesBody = row.kind === 'json' || row.kind === 'stream';
     const call: Call = {
       version,
       params: paramsOf(req),
       query: new Query(req.originalUrl),
-      body: takesBody && row.method !== 'GET' ? upgrade(row.name, version, await readJson(req)) : undefined,
+      body: takesBody(row) ? upgrade(row.name, version, await bodyOf(req)) : undefined,
       req,
       res,
       signal: gone.signal,
@@ -147,6 +146,14 @@ export class ApiServer {
     res.statusCode = status;
     sendJson(res, body);
   }
+}
+
+function takesBody({ kind, method }: Row): boolean {
+  return kind !== 'tar' && method !== 'GET';
+}
+
+function bodyOf(req: IncomingMessage): Promise<unknown> {
+  return readJson(req, isUpgraded(req) ? upgradedBody : readBody);
 }
 
 /** Without a charset: the docker command compares the whole header. */

@@ -17,6 +17,8 @@ export const END = '<!-- end of operations -->';
 const NOTES: Readonly<Record<string, string>> = {
   'POST /containers/create': 'the options below answer 501',
   'DELETE /containers/{id}': '`link` answers 501',
+  'POST /containers/{id}/exec': '`DetachKeys` are kept and shown, and detach nothing',
+  'POST /exec/{id}/start': 'stdin comes only with `Upgrade`',
   'POST /images/create': 'import from an archive; pull and import from a URL answer 501',
   'GET /images/{name}/history': 'sizes are 0',
   'GET /info': 'says what is there; fields for what is not are empty',

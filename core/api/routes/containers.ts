@@ -5,7 +5,7 @@ import { requireReadableLog } from '../../controllers/logs/container-logs.ts';
 import type { Engine } from '../../engine.ts';
 import { requireObject } from '../body.ts';
 import { checkFilters, matchesPrune, parseFilters, parseTime } from '../filters.ts';
-import type { Answer, Call, Query, Row } from '../route.ts';
+import type { Answer, Call, Row } from '../route.ts';
 import { streamType } from '../stream-type.ts';
 import { containerListView, containerView, labelsOf } from '../views/container.ts';
 
@@ -25,7 +25,7 @@ export function containerRows(engine: Engine): readonly Row[] {
     row('GET', '/json', 'list', async ({ query }) => ({
       body: containerListView(engine, {
         all: query.flag('all'),
-        limit: whole(query, 'limit'),
+        limit: query.whole('limit'),
         size: query.flag('size'),
         filters: parseFilters(query.text('filters')),
       }),
@@ -74,7 +74,7 @@ export function containerRows(engine: Engine): readonly Row[] {
       return NO_CONTENT;
     }),
     row('POST', '/:id/resize', 'resize', async ({ params, query, signal }) => {
-      await containers.resize(params.id ?? '', whole(query, 'h'), whole(query, 'w'), signal);
+      await containers.resize(params.id ?? '', query.whole('h'), query.whole('w'), signal);
       return { status: 200 };
     }),
     { ...row('POST', '/:id/wait', 'wait', (call) => wait(engine, call)), kind: 'stream' },
@@ -98,17 +98,6 @@ const LONGEST_MS = 300_000;
 /** For what is finished also when the client leaves half way: a start or removal cut off would only be undone. */
 function toItsEnd(): AbortSignal {
   return AbortSignal.timeout(LONGEST_MS);
-}
-
-/** A whole number, 0 when it is not given. */
-function whole(query: Query, name: string): number {
-  const text = query.text(name);
-  if (/^-?\d*$/.test(text)) return Number(text);
-  throw new HostError(
-    'InvalidArgument',
-    'INVALID_NUMBER',
-    `invalid value for ${name}: "${text}" is not a whole number`,
-  );
 }
 
 function stopOptions({ query }: Call): { seconds: number | undefined; signal: string } {

@@ -3,6 +3,7 @@ import type { Engine } from '../../engine.ts';
 import type { Row } from '../route.ts';
 import { absentRows } from './absent.ts';
 import { containerRows } from './containers.ts';
+import { execRows } from './exec.ts';
 import { gantryRows } from './gantry.ts';
 import { imageRows } from './images.ts';
 import { logRows } from './logs.ts';
@@ -14,6 +15,7 @@ export function routeTable(engine: Engine): readonly Row[] {
     ...systemRows(engine),
     ...containerRows(engine),
     ...logRows(engine),
+    ...execRows(engine),
     ...imageRows(engine),
     ...volumeRows(engine),
     ...gantryRows(engine),

@@ -77,6 +77,7 @@ function summaryView(container: ContainerRecord): object {
 
 export function containerView(engine: Engine, container: ContainerRecord): object {
   const { process, state } = container;
+  const execIds = engine.execs.idsOf(container.id);
   const [path = '', ...args] = process.args;
   return {
     Id: container.id,
@@ -96,7 +97,7 @@ export function containerView(engine: Engine, container: ContainerRecord): objec
     MountLabel: '',
     ProcessLabel: '',
     AppArmorProfile: '',
-    ExecIDs: null,
+    ExecIDs: execIds.length > 0 ? execIds : null,
     HostConfig: {
       RestartPolicy: { Name: 'no', MaximumRetryCount: 0 },
       ...container.hostConfig,

@@ -16,6 +16,7 @@ import { copyUp } from './copy-up.ts';
 import { findContainer } from './find.ts';
 import { signalNumber } from './lifecycle.ts';
 import { type PlannedMount, planMounts } from './mount-plan.ts';
+import { checkEnvironment, mergeEnvironment, workingDirectory } from './process-request.ts';
 import { type CreateBody, CreateSchema, type HostConfigBody } from './request.ts';
 import { securityOf } from './security.ts';
 import { refuseUnsupported } from './unsupported.ts';
@@ -164,9 +165,7 @@ function checkOptions({ Env, StopSignal }: CreateBody, hostConfig: HostConfigBod
   securityOf(hostConfig);
   capabilitiesFor(hostConfig.CapAdd ?? [], hostConfig.CapDrop ?? []);
   if (StopSignal) signalNumber(StopSignal);
-  const nameless = Env?.find((entry) => entry === '' || entry.startsWith('='));
-  if (nameless === undefined) return;
-  throw new HostError('InvalidArgument', 'INVALID_ENVIRONMENT', `invalid environment variable: ${nameless}`);
+  checkEnvironment(Env ?? []);
 }
 
 type ProcessSpec = ContainerRecord['process'];
@@ -183,33 +182,15 @@ function processOf(body: CreateBody, image: ImageRecord): ProcessSpec {
     ...(given?.length ? given : inherited),
   ].filter((word, index) => index > 0 || word !== '');
   if (args.length === 0) throw new HostError('InvalidArgument', 'NO_COMMAND', 'no command specified');
-  const cwd = body.WorkingDir || image.config.WorkingDir || '/';
-  if (!cwd.startsWith('/')) {
-    throw new HostError(
-      'InvalidArgument',
-      'INVALID_WORKING_DIRECTORY',
-      `the working directory '${cwd}' is invalid, it needs to be an absolute path`,
-    );
-  }
   return {
     args,
-    env: mergeEnv(image.config.Env ?? [], body.Env ?? []),
-    cwd: path.posix.normalize(cwd),
+    env: mergeEnvironment(image.config.Env ?? [], body.Env ?? []),
+    cwd: workingDirectory(body.WorkingDir || image.config.WorkingDir || '/'),
     user: body.User || image.config.User || '',
     terminal: body.Tty ?? false,
     openStdin: body.OpenStdin ?? false,
     stdinOnce: body.StdinOnce ?? false,
   };
-}
-
-/** The later of two settings of a variable wins; `NAME` without `=` takes the image's away. */
-function mergeEnv(image: readonly string[], given: readonly string[]): readonly string[] {
-  const merged = new Map<string, string | undefined>();
-  for (const entry of [...image, ...given]) {
-    const at = entry.indexOf('=');
-    merged.set(at < 0 ? entry : entry.slice(0, at), at < 0 ? undefined : entry);
-  }
-  return [...merged.values()].filter((entry) => entry !== undefined);
 }
 
 function recordOf(parts: {

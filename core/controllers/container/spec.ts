@@ -2,7 +2,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { OciMount } from '@gantry/plugin-sdk/contracts/mount.ts';
-import type { OciSpec, TaskSpec } from '@gantry/plugin-sdk/contracts/runtime.ts';
+import type { OciProcess, OciSpec, TaskSpec } from '@gantry/plugin-sdk/contracts/runtime.ts';
 import { capabilitiesFor, defaultSpec } from '@gantry/plugin-sdk/oci/default-spec.ts';
 import { seccompFor } from '@gantry/plugin-sdk/oci/seccomp-profile.ts';
 import type { ContainerRecord } from '../../store/record-types.ts';
@@ -32,29 +32,17 @@ export async function taskSpec(record: ContainerRecord, parts: SpecParts): Promi
 
 function ociSpec(record: ContainerRecord, parts: SpecParts, user: ProcessUser): OciSpec {
   const hostConfig = record.hostConfig as HostConfigBody;
-  const { process } = record;
   const security = securityOf(hostConfig);
   const base = defaultSpec({
     cgroupsPath: `/gantry/${record.id}`,
     shmSizeBytes: hostConfig.ShmSize || undefined,
     hostNetwork: hostConfig.NetworkMode === 'host',
   });
-  const capabilities = capabilitiesFor(hostConfig.CapAdd ?? [], hostConfig.CapDrop ?? []);
-  // Only root keeps the set; for others it bounds what a set-user-id program may gain.
-  const effective = user.uid === 0 ? capabilities : [];
+  const capabilities = capabilitiesOf(hostConfig);
   const targets = new Set(parts.mounts.map((mount) => mount.destination));
   return {
     ...base,
-    process: {
-      terminal: process.terminal,
-      user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids },
-      args: process.args,
-      env: environment(record, user),
-      cwd: process.cwd,
-      noNewPrivileges: security.noNewPrivileges,
-      oomScoreAdj: hostConfig.OomScoreAdj ?? 0,
-      capabilities: { bounding: capabilities, effective, permitted: effective },
-    },
+    process: ociProcess(record, record.process, user, capabilities),
     root: { path: parts.rootfs, readonly: hostConfig.ReadonlyRootfs ?? false },
     hostname: hostnameOf(record),
     mounts: [...base.mounts, ...parts.etc, ...parts.mounts].filter(
@@ -69,19 +57,52 @@ function ociSpec(record: ContainerRecord, parts: SpecParts, user: ProcessUser): 
   };
 }
 
-/** Docker's: the image's and the user's variables win over these. */
-function environment(
-  { process, hostConfig: _, ...record }: ContainerRecord,
+/** What the container's own process and an exec say alike. */
+export type WantedProcess = Pick<ContainerRecord['process'], 'args' | 'env' | 'cwd' | 'terminal'>;
+
+/** A process in the container, with the container's confinement. */
+export function ociProcess(
+  record: ContainerRecord,
+  { args, env, cwd, terminal }: WantedProcess,
   user: ProcessUser,
+  capabilities: readonly string[],
+): OciProcess {
+  const hostConfig = record.hostConfig as HostConfigBody;
+  // Only root keeps the set; for others it bounds what a set-user-id program may gain.
+  const effective = user.uid === 0 ? capabilities : [];
+  return {
+    terminal,
+    user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids },
+    args,
+    env: [...defaultEnvironment(record, user, terminal).filter((entry) => !sets(env, entry)), ...env],
+    cwd,
+    noNewPrivileges: securityOf(hostConfig).noNewPrivileges,
+    oomScoreAdj: hostConfig.OomScoreAdj ?? 0,
+    capabilities: { bounding: capabilities, effective, permitted: effective },
+  };
+}
+
+export function capabilitiesOf({ CapAdd, CapDrop }: HostConfigBody): readonly string[] {
+  return capabilitiesFor(CapAdd ?? [], CapDrop ?? []);
+}
+
+/** Docker's: the image's and the user's variables win over these. */
+function defaultEnvironment(
+  record: ContainerRecord,
+  user: ProcessUser,
+  terminal: boolean,
 ): readonly string[] {
-  const given = new Map(process.env.map((entry) => [entry.split('=', 1)[0] ?? '', entry]));
-  const defaults = [
+  return [
     'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     `HOSTNAME=${hostnameOf(record)}`,
-    ...(process.terminal ? ['TERM=xterm'] : []),
+    ...(terminal ? ['TERM=xterm'] : []),
     `HOME=${user.home}`,
   ];
-  return [...defaults.filter((entry) => !given.has(entry.split('=', 1)[0] ?? '')), ...process.env];
+}
+
+function sets(env: readonly string[], entry: string): boolean {
+  const name = entry.slice(0, entry.indexOf('=') + 1);
+  return env.some((other) => other.startsWith(name));
 }
 
 export function hostnameOf(record: Pick<ContainerRecord, 'id' | 'config'>): string {

@@ -8,6 +8,7 @@ import { logFileOf } from '../logs/container-logs.ts';
 import { isLogKept } from '../logs/log-config.ts';
 import { type ContainerContext, setState, ZERO_TIME } from './context.ts';
 import { monitor, removeRecord } from './exit.ts';
+import { exitCodeOf } from './exit-code.ts';
 import { findContainer } from './find.ts';
 import { mountSteps } from './mounts.ts';
 import { etcMounts, taskSpec, writeEtcFiles } from './spec.ts';
@@ -78,25 +79,12 @@ async function launch(ctx: ContainerContext, record: ContainerRecord, signal: Ab
   monitor(ctx, started);
 }
 
-/** Docker's exit codes for a process that never ran, by what stood in its way: the docker command hands them on. */
-const EXIT_CODES: Readonly<Record<string, number>> = {
-  COMMAND_NOT_FOUND: 127,
-  INVALID_SUBPATH: 127,
-  COMMAND_NOT_EXECUTABLE: 126,
-};
+/** Docker's for whatever has no exit code of its own. */
 const FAILED_EXIT = 128;
-
-function exitCodeOf(error: unknown): number {
-  for (let at = error; at instanceof Error; at = at.cause) {
-    const code = isHostError(at) ? EXIT_CODES[at.code] : undefined;
-    if (code !== undefined) return code;
-  }
-  return FAILED_EXIT;
-}
 
 async function startFailed(ctx: ContainerContext, record: ContainerRecord, error: unknown): Promise<Error> {
   const message = messageChain(error);
-  const exitCode = exitCodeOf(error);
+  const exitCode = exitCodeOf(error, FAILED_EXIT);
   ctx.attachments.drop(record.id);
   if (record.autoRemove) await removeRecord(ctx, record, AbortSignal.timeout(30_000));
   else {

@@ -418,7 +418,7 @@ const SYSTEM: readonly Case[] = [
   ['docker info', /Server:\n Containers: 0/],
   [
     'docker create --name box busybox; docker exec box ls',
-    { code: 1, err: /POST \/containers\/\{id\}\/exec is not supported: it is not there yet/ },
+    { code: 1, err: /container [0-9a-f]{64} is not running/ },
   ],
   ['docker rm box', 'box'],
   ['docker network ls', { code: 1, err: /GET \/networks is not supported: it is not there yet/ }],

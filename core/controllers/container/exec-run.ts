@@ -1,0 +1,175 @@
+/** From the start of an exec to its end: set up, its client attached, the process run, waited for and cleaned up. */
+import path from 'node:path';
+import type { Duplex } from 'node:stream';
+import {
+  type OciProcess,
+  type RuntimeDriver,
+  runtimePoint,
+  type StdioEndpoint,
+} from '@gantry/plugin-sdk/contracts/runtime.ts';
+import { HostError, isHostError, messageChain } from '@gantry/plugin-sdk/errors.ts';
+import { allCapabilities } from '@gantry/plugin-sdk/oci/capabilities.ts';
+import type { ContainerRecord } from '../../store/record-types.ts';
+import { frameOf } from './attachments.ts';
+import type { ContainerContext } from './context.ts';
+import type { Exec } from './exec.ts';
+import type { ConsoleSize } from './exec-request.ts';
+import { exitCodeOf } from './exit-code.ts';
+import { findContainer } from './find.ts';
+import type { HostConfigBody } from './request.ts';
+import { capabilitiesOf, ociProcess } from './spec.ts';
+import { resolveUser } from './user.ts';
+
+const START_MS = 60_000;
+/** Docker's for whatever keeps an exec from running, but for a command that is not there. */
+const FAILED_EXIT = 126;
+/** When nobody saw the exit. */
+const UNSEEN_EXIT = 255;
+
+export interface ExecClient {
+  readonly stream: Duplex;
+  /** Whether what it sends can arrive. */
+  readonly stdin: boolean;
+  /** Its output comes raw, not in frames. */
+  readonly raw: boolean;
+}
+
+/** What a runtime driver has that can do it. */
+export type ExecRuntime = Required<
+  Pick<RuntimeDriver, 'exec' | 'execStart' | 'execWait' | 'execResize' | 'execDelete' | 'state'>
+>;
+
+/** Errors: NotImplemented. */
+export async function execRuntime(ctx: ContainerContext, runtime: string): Promise<ExecRuntime> {
+  const driver = await ctx.drivers.driver(runtimePoint, runtime);
+  if (driver.exec) return driver as ExecRuntime;
+  throw new HostError('NotImplemented', 'DRIVER_METHOD_ABSENT', `runtime driver "${runtime}" has no exec`);
+}
+
+/** The container of a process to be: Conflict unless it runs. */
+export function runningContainer(ctx: ContainerContext, reference: string): ContainerRecord {
+  const record = findContainer(ctx.store, reference);
+  if (record.state.status === 'running') return record;
+  throw new HostError('Conflict', 'NOT_RUNNING', `container ${record.id} is not running`);
+}
+
+/**
+ * Resolves when the process runs, rejects when it cannot; a client has then been told in its stream, as in Docker. The
+ * exec has been claimed. It goes on when the client leaves.
+ */
+export async function runExec(
+  ctx: ContainerContext,
+  exec: Exec,
+  consoleSize: ConsoleSize | undefined,
+  client: ExecClient | undefined,
+): Promise<void> {
+  client?.stream.on('error', () => {});
+  const key = keyOf(exec);
+  const call = { signal: AbortSignal.timeout(START_MS) };
+  let driver: ExecRuntime | undefined;
+  try {
+    const { runtime } = runningContainer(ctx, exec.containerId);
+    driver = await execRuntime(ctx, runtime);
+    const endpoint = await setUp(ctx, driver, exec, { consoleSize, stdin: client !== undefined });
+    if (client) await attach(ctx, exec, client, endpoint);
+    exec.runs((await driver.execStart(key, call)).pid);
+  } catch (thrown) {
+    const error = startError(thrown);
+    client?.stream.end(errorText(error, client));
+    exec.end(exitCodeOf(thrown, FAILED_EXIT));
+    if (driver) await remove(ctx, driver, exec);
+    throw error;
+  }
+  void settle(ctx, driver, exec);
+}
+
+/** With the container's key: its end would not know of what is made behind its back. */
+function setUp(
+  ctx: ContainerContext,
+  driver: ExecRuntime,
+  exec: Exec,
+  { consoleSize, stdin }: { consoleSize: ConsoleSize | undefined; stdin: boolean },
+): Promise<StdioEndpoint> {
+  const call = { signal: AbortSignal.timeout(START_MS) };
+  return ctx.locks.hold([`container/${exec.containerId}`], call.signal, async () => {
+    const record = runningContainer(ctx, exec.containerId);
+    const process = await execProcess(ctx, record, exec, consoleSize);
+    return driver.exec({ ...keyOf(exec), process, stdin: stdin && exec.config.stdin }, call);
+  });
+}
+
+async function execProcess(
+  ctx: ContainerContext,
+  record: ContainerRecord,
+  { config }: Exec,
+  consoleSize: ConsoleSize | undefined,
+): Promise<OciProcess> {
+  const user = await resolveUser(path.join(ctx.stateDir, record.id, 'rootfs'), config.user);
+  const capabilities = config.privileged
+    ? allCapabilities()
+    : capabilitiesOf(record.hostConfig as HostConfigBody);
+  const [height, width] = (config.terminal && (consoleSize ?? config.consoleSize)) || [];
+  return {
+    ...ociProcess(record, config, user, capabilities),
+    ...(height && width && { consoleSize: { height, width } }),
+  };
+}
+
+function attach(
+  ctx: ContainerContext,
+  exec: Exec,
+  { stream, stdin, raw }: ExecClient,
+  endpoint: StdioEndpoint,
+): Promise<void> {
+  const { config, ended } = exec;
+  const request = {
+    stdin: config.stdin && stdin,
+    stdout: config.stdout,
+    stderr: config.stderr,
+    terminal: raw,
+    until: ended,
+  };
+  return ctx.attachments.attach(exec.id, stream, request, endpoint);
+}
+
+async function settle(ctx: ContainerContext, driver: ExecRuntime, exec: Exec): Promise<void> {
+  try {
+    const { code } = await driver.execWait(keyOf(exec), { signal: ctx.stopping });
+    exec.end(code);
+    await remove(ctx, driver, exec);
+  } catch (error) {
+    exec.end(UNSEEN_EXIT);
+    if (ctx.stopping.aborted) return; // the process goes on
+    ctx.log.warn(
+      { container: exec.containerId, exec: exec.id, error: messageChain(error) },
+      'exec not settled',
+    );
+  }
+}
+
+async function remove(ctx: ContainerContext, driver: ExecRuntime, exec: Exec): Promise<void> {
+  await driver.execDelete(keyOf(exec), { signal: AbortSignal.timeout(START_MS) }).catch((error: unknown) => {
+    ctx.log.warn(
+      { container: exec.containerId, exec: exec.id, error: messageChain(error) },
+      'exec not removed',
+    );
+  });
+}
+
+export function keyOf({ id, containerId }: Exec): { id: string; execId: string } {
+  return { id: containerId, execId: id };
+}
+
+/** The runtime's refusals in Docker's words; a command that cannot run is the caller's mistake. */
+function startError(thrown: unknown): Error {
+  const code = isHostError(thrown) ? thrown.code : '';
+  if (code !== 'RUNTIME_FAILED' && !code.startsWith('COMMAND_')) return thrown as Error;
+  const kind = code === 'RUNTIME_FAILED' ? 'Unknown' : 'InvalidArgument';
+  const message = 'OCI runtime exec failed: exec failed: unable to start container process';
+  return new HostError(kind, 'EXEC_START_FAILED', message, { cause: thrown });
+}
+
+function errorText(error: Error, { raw }: ExecClient): Buffer {
+  const text = Buffer.from(`${messageChain(error)}\r\n`);
+  return raw ? text : frameOf(1, text);
+}
