@@ -5,6 +5,7 @@ import type { ExecClient } from '../../controllers/container/exec-run.ts';
 import type { Engine } from '../../engine.ts';
 import { requireObject } from '../body.ts';
 import type { Answer, Call, Row } from '../route.ts';
+import { streamType } from '../stream-type.ts';
 import { compareApi } from '../version.ts';
 import { execView } from '../views/exec.ts';
 
@@ -18,8 +19,8 @@ export function execRows(engine: Engine): readonly Row[] {
     handler,
   });
   return [
-    row('POST', '/containers/:id/exec', 'create', async ({ params, body, signal }) => {
-      const { id } = await execs.create(params.id ?? '', requireObject(body), signal);
+    row('POST', '/containers/:id/exec', 'create', async ({ params, body }) => {
+      const { id } = await execs.create(params.id ?? '', requireObject(body));
       return { status: 201, body: { Id: id } };
     }),
     { ...row('POST', '/exec/:id/start', 'start', (call) => start(engine, call)), kind: 'hijack' },
@@ -34,7 +35,7 @@ export function execRows(engine: Engine): readonly Row[] {
 }
 
 async function start(engine: Engine, call: Call): Promise<Answer | undefined> {
-  const { params, body, version, signal } = call;
+  const { params, body, version } = call;
   const request = validateExecStart(body ?? {});
   const exec = engine.execs.find(params.id ?? '');
   const raw = request.Tty ?? false;
@@ -42,16 +43,15 @@ async function start(engine: Engine, call: Call): Promise<Answer | undefined> {
   const hasSize = raw && compareApi(version, '1.42') >= 0;
   const consoleSize = hasSize ? sizeOf(request.ConsoleSize) : undefined;
   if (request.Detach) {
-    await engine.execs.start(exec.id, { consoleSize }, signal);
+    await engine.execs.start(exec.id, { consoleSize });
     return { status: 200 };
   }
-  await engine.execs.start(exec.id, { consoleSize, connect: () => connect(call, exec, raw) }, signal);
+  await engine.execs.start(exec.id, { consoleSize, connect: () => connect(call, exec, raw) });
   return undefined;
 }
 
 /** As in Docker the client says how it wants the output, which may differ from what the exec was made with. */
 function connect({ version, hijack }: Call, { config }: Exec, raw: boolean): ExecClient {
-  const type = raw || compareApi(version, '1.42') < 0 ? 'raw' : 'multiplexed';
-  const { stream, upgraded } = hijack(`application/vnd.docker.${type}-stream`);
+  const { stream, upgraded } = hijack(streamType(raw, version));
   return { stream, stdin: upgraded && config.stdin, raw };
 }

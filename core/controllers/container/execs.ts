@@ -1,6 +1,7 @@
 /** The execs of all containers: what routes call. */
 import { randomBytes } from 'node:crypto';
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
+import type { ContainerRecord } from '../../store/record-types.ts';
 import type { ContainerContext } from './context.ts';
 import { Exec } from './exec.ts';
 import { type ConsoleSize, execConfig } from './exec-request.ts';
@@ -25,10 +26,10 @@ export class Execs {
     this.#ctx = ctx;
   }
 
-  async create(reference: string, body: unknown, signal: AbortSignal): Promise<Exec> {
+  async create(reference: string, body: unknown): Promise<Exec> {
     const record = runningContainer(this.#ctx, reference);
     const config = execConfig(record, body);
-    await this.#refusePaused(record, signal);
+    refusePaused(record);
     this.#dropForsaken();
     const container = { id: record.id, startedAt: record.state.startedAt };
     const exec = new Exec(randomBytes(32).toString('hex'), container, config);
@@ -49,9 +50,9 @@ export class Execs {
   }
 
   /** Resolves when the process runs. Errors after `connect` have been told to the client, and are in the log. */
-  async start(id: string, { consoleSize, connect }: ExecStart, signal: AbortSignal): Promise<void> {
+  async start(id: string, { consoleSize, connect }: ExecStart): Promise<void> {
     const exec = this.find(id);
-    await this.#refusePaused(runningContainer(this.#ctx, exec.containerId), signal);
+    refusePaused(runningContainer(this.#ctx, exec.containerId));
     exec.claim();
     void exec.ended.then(() => this.#forgetLater(exec));
     const client = connect?.();
@@ -68,14 +69,6 @@ export class Execs {
     await startedWithin(exec, AbortSignal.any([signal, AbortSignal.timeout(RESIZE_WAIT_MS)]));
     const driver = await execRuntime(this.#ctx, runtime);
     await driver.execResize({ ...keyOf(exec), rows, columns }, { signal });
-  }
-
-  async #refusePaused({ id, runtime }: { id: string; runtime: string }, signal: AbortSignal): Promise<void> {
-    const driver = await execRuntime(this.#ctx, runtime);
-    const { status } = await driver.state({ id }, { signal });
-    if (status !== 'paused') return;
-    const message = `container ${id} is paused, unpause the container before exec`;
-    throw new HostError('Conflict', 'CONTAINER_PAUSED', message);
   }
 
   /** One that was never started ends with its container. */
@@ -107,4 +100,10 @@ async function startedWithin(exec: Exec, signal: AbortSignal): Promise<void> {
   } finally {
     signal.removeEventListener('abort', giveUp);
   }
+}
+
+function refusePaused({ id, state }: ContainerRecord): void {
+  if (!state.paused) return;
+  const message = `container ${id} is paused, unpause the container before exec`;
+  throw new HostError('Conflict', 'CONTAINER_PAUSED', message);
 }
