@@ -1,4 +1,5 @@
 /** The execs of tasks: each a conmon in its task's conmon cgroup, and a directory below the task's. */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ExecId, ExecSpec, StdioEndpoint, TaskExit } from '@gantry/plugin-sdk/contracts/runtime.ts';
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
 import { processStartTime } from '@gantry/plugin-sdk/system/pidfd.ts';
@@ -18,6 +19,8 @@ export class TaskExecs {
   readonly #parts: ExecParts;
   /** Set up and not started yet, by the directory. */
   readonly #waiting = new Map<string, WaitingExec>();
+  /** Whoever waits for an end, by the directory: it is read before the directory goes. */
+  readonly #waits = new Map<string, Promise<unknown>>();
 
   constructor(parts: ExecParts) {
     this.#parts = parts;
@@ -63,7 +66,13 @@ export class TaskExecs {
 
   wait(task: TaskFiles, { execId }: ExecId, signal: AbortSignal): Promise<TaskExit> {
     const files = existing(task, execId);
-    return taskExit(files, async () => files.readPid(), signal);
+    const exit = taskExit(files, async () => files.readPid(), signal);
+    const settled = exit.then(
+      () => this.#waits.delete(files.dir),
+      () => this.#waits.delete(files.dir),
+    );
+    this.#waits.set(files.dir, settled);
+    return exit;
   }
 
   async delete(task: TaskFiles, execId: string, signal: AbortSignal): Promise<void> {
@@ -78,13 +87,16 @@ export class TaskExecs {
 
   /** After the processes of the task: the conmons that saw theirs die write that down first, for who waits. */
   async endAll(task: TaskFiles, signal: AbortSignal): Promise<void> {
-    await Promise.all(
-      task.execIds().map(async (execId) => {
-        const files = task.exec(execId);
-        const graceMs = files.readPid() === undefined ? 0 : CONMON_GRACE_MS;
-        await this.#endConmon(files, graceMs, signal);
-      }),
-    );
+    await Promise.all(task.execIds().map((execId) => this.#end(task.exec(execId), signal)));
+  }
+
+  async #end(files: TaskFiles, signal: AbortSignal): Promise<void> {
+    const graceMs = files.readPid() === undefined ? 0 : CONMON_GRACE_MS;
+    await this.#endConmon(files, graceMs, signal);
+    const given = new AbortController();
+    const late = delay(CONMON_GRACE_MS, undefined, { signal: given.signal }).catch(() => {});
+    await Promise.race([this.#waits.get(files.dir), late]);
+    given.abort();
   }
 
   async #endConmon(files: TaskFiles, graceMs: number, signal: AbortSignal): Promise<void> {
