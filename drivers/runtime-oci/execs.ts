@@ -81,30 +81,30 @@ export class TaskExecs {
     // While conmon has not told of its end, the process is there or has not been reaped: the pid is its own.
     const pid = files.readExit() === undefined && isAlive(files) ? files.readPid() : undefined;
     if (pid !== undefined) kill(pid);
-    await this.#endConmon(files, pid === undefined ? 0 : CONMON_GRACE_MS, signal);
+    await this.#end(files, pid === undefined ? 0 : CONMON_GRACE_MS, signal);
     files.remove();
   }
 
-  /** After the processes of the task: the conmons that saw theirs die write that down first, for who waits. */
+  /** After the processes of the task: the conmons that saw theirs die write that down first. */
   async endAll(task: TaskFiles, signal: AbortSignal): Promise<void> {
-    await Promise.all(task.execIds().map((execId) => this.#end(task.exec(execId), signal)));
+    const all = task.execIds().map((execId) => task.exec(execId));
+    await Promise.all(
+      all.map((files) => this.#end(files, files.readPid() === undefined ? 0 : CONMON_GRACE_MS, signal)),
+    );
   }
 
-  async #end(files: TaskFiles, signal: AbortSignal): Promise<void> {
-    const graceMs = files.readPid() === undefined ? 0 : CONMON_GRACE_MS;
-    await this.#endConmon(files, graceMs, signal);
-    const given = new AbortController();
-    const late = delay(CONMON_GRACE_MS, undefined, { signal: given.signal }).catch(() => {});
-    await Promise.race([this.#waits.get(files.dir), late]);
-    given.abort();
-  }
-
-  async #endConmon(files: TaskFiles, graceMs: number, signal: AbortSignal): Promise<void> {
+  /** Ends conmon, after its grace, and lets whoever waits read how that was before the files go. */
+  async #end(files: TaskFiles, graceMs: number, signal: AbortSignal): Promise<void> {
     if (graceMs > 0) await conmonEnd(files, signal, graceMs);
     const conmon = files.readConmon();
     if (conmon && isAlive(files)) kill(conmon.pid);
     this.#waiting.get(files.dir)?.close();
     this.#waiting.delete(files.dir);
+    const wait = this.#waits.get(files.dir);
+    if (!wait) return;
+    const given = new AbortController();
+    await Promise.race([wait, delay(CONMON_GRACE_MS, undefined, given).catch(() => {})]);
+    given.abort();
   }
 }
 

@@ -115,9 +115,9 @@ export interface RuntimeDriver {
   reopenLog?(task: { id: string }, call: CallContext): Promise<void>;
   /**
    * Sets an exec up and answers where its stdio is, so that a client is attached before the process runs: it gets all
-   * of the output, which goes to no log. One that is not started ends with the driver. A driver has all five methods
-   * of an exec or none. Errors: AlreadyExists; NotFound; FailedPrecondition (the task has ended, or is paused). After
-   * a failure, of this and of `execStart`, something may be left: `execDelete` removes it.
+   * of the output, which goes to no log. One that has not been started when the driver ends may run or not. A driver
+   * has all five methods of an exec or none. Errors: AlreadyExists; NotFound; FailedPrecondition (the task has ended,
+   * or is paused). After a failure, of this and of `execStart`, something may be left: `execDelete` removes it.
    */
   exec?(exec: ExecSpec, call: CallContext): Promise<StdioEndpoint>;
   /**

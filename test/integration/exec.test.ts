@@ -159,6 +159,7 @@ const CASES: Readonly<Record<string, (t: Test, scene: Scene) => Promise<void>>> 
     t.same(ran, { stdout: '', stderr: '', code: 0 });
     const [exec = ''] = (await execIds(daemon)) ?? [];
     t.match(await execInspect(daemon, exec), { Running: true, ExitCode: null });
+    t.match(await daemon.gantry(['fsck']), { code: 0 }, 'fsck finds nothing strange');
     while ((await daemon.docker(['exec', 'box', 'cat', '/tmp/here'])).stdout !== 'started\n') await delay(20);
     process.kill((await execInspect(daemon, exec)).Pid, 'SIGKILL');
     while ((await execInspect(daemon, exec)).Running) await delay(10);

@@ -294,6 +294,62 @@ for (const name of ['crun', 'runc']) {
       await driver.delete(task, call);
     });
 
+    t.test('runs further processes in a task', async (t) => {
+      const task = await create(t, ['sleep', '1000']);
+      await driver.start(task, call);
+      const process = { ...task.spec.process, args: ['sh', '-c', 'cat; echo oops >&2; exit 7'] };
+      const exec = { id: task.id, execId: 'one', process, stdin: true };
+      const { path } = (await driver.exec?.(exec, call)) ?? { path: '' };
+      await fails(t, 'AlreadyExists', driver.exec?.(exec, call) ?? Promise.resolve());
+      const stream = await connectSeqpacket(path);
+      const output = outputOf(stream);
+      t.match(await driver.execStart?.(exec, call), { pid: Number });
+      await fails(
+        t,
+        'FailedPrecondition',
+        driver.execResize?.({ ...exec, rows: 1, columns: 1 }, call) ?? Promise.resolve(),
+      );
+      stream.end('typed');
+      t.strictSame(await output, { stdout: 'typed', stderr: 'oops\n' });
+      t.match(await driver.execWait?.(exec, call), { code: 7 });
+      await driver.execDelete?.(exec, call);
+      await driver.execDelete?.(exec, call);
+      await fails(t, 'NotFound', driver.execWait?.(exec, call) ?? Promise.resolve());
+      await driver.pause?.(task, call);
+      await fails(t, 'FailedPrecondition', driver.exec?.(exec, call) ?? Promise.resolve());
+      await driver.resume?.(task, call);
+    });
+
+    t.test('an exec ends when it is deleted, when its conmon is killed, and with its task', async (t) => {
+      const task = await create(t, ['sleep', '1000']);
+      await driver.start(task, call);
+      const start = async (execId: string) => {
+        const process = { ...task.spec.process, args: ['sleep', '1000'] };
+        const exec = { id: task.id, execId, process, stdin: false };
+        await driver.exec?.(exec, call);
+        const { pid } = (await driver.execStart?.(exec, call)) ?? { pid: 0 };
+        return { exec, pid, exit: driver.execWait?.(exec, call) };
+      };
+      const waiting = { id: task.id, execId: 'waiting', process: task.spec.process, stdin: false };
+      await driver.exec?.(waiting, call);
+      await driver.execDelete?.(waiting, call);
+      await fails(t, 'NotFound', driver.execStart?.(waiting, call) ?? Promise.resolve());
+      const deleted = await start('deleted');
+      await driver.execDelete?.(deleted.exec, call);
+      t.notOk(existsSync(`/proc/${deleted.pid}`));
+      t.match(await deleted.exit, { code: 137 });
+      const orphan = await start('orphan');
+      const conmon = readFileSync(join(host.stateDir, 'tasks', task.id, 'exec/orphan/conmon.json'), 'utf8');
+      process.kill(JSON.parse(conmon).pid, 'SIGKILL');
+      process.kill(orphan.pid, 'SIGKILL');
+      t.match(await orphan.exit, { code: 255, unknown: true });
+      const last = await start('last');
+      await driver.exec?.(waiting, call);
+      await driver.delete(task, call);
+      t.match(await last.exit, { code: 137 });
+      t.notOk(existsSync(`/proc/${last.pid}`));
+    });
+
     t.test('opens a renamed log anew', async (t) => {
       const task = await create(t, ['sh', '-c', 'echo a; read x; echo b'], { stdin: true, stdinOnce: true });
       const stream = await attach(task);

@@ -80,6 +80,7 @@ class Attachment {
     });
     task.once('end', () => this.end());
     this.#client.once('close', () => task.destroy());
+    if (this.#client.destroyed) task.destroy();
     if (this.#request.stdin) void pumpStdin(this.#client, task);
     else this.#client.resume();
   }

@@ -55,19 +55,21 @@ export function runningContainer(ctx: ContainerContext, reference: string): Cont
 
 /**
  * Resolves when the process runs, rejects when it cannot; a client has then been told in its stream, as in Docker. The
- * exec has been claimed. It goes on when the client leaves.
+ * exec has been claimed. It goes on when the client leaves; `connect` gives the stream of one that is to be attached.
  */
 export async function runExec(
   ctx: ContainerContext,
   exec: Exec,
   consoleSize: ConsoleSize | undefined,
-  client: ExecClient | undefined,
+  connect: (() => ExecClient) | undefined,
 ): Promise<void> {
-  client?.stream.on('error', () => {});
   const key = keyOf(exec);
   const call = { signal: AbortSignal.timeout(START_MS) };
+  let client: ExecClient | undefined;
   let driver: ExecRuntime | undefined;
   try {
+    client = connect?.();
+    client?.stream.on('error', () => {}); // it may leave at any time
     const { runtime } = runningContainer(ctx, exec.containerId);
     driver = await execRuntime(ctx, runtime);
     const endpoint = await setUp(ctx, driver, exec, { consoleSize, stdin: client !== undefined });
@@ -75,7 +77,7 @@ export async function runExec(
     exec.runs((await driver.execStart(key, call)).pid);
   } catch (thrown) {
     const error = startError(thrown);
-    client?.stream.end(errorText(error, client));
+    if (client) client.stream.end(errorText(error, client));
     exec.end(exitCodeOf(thrown, FAILED_EXIT));
     if (driver) await remove(ctx, driver, exec);
     throw error;
@@ -136,7 +138,6 @@ async function settle(ctx: ContainerContext, driver: ExecRuntime, exec: Exec): P
   try {
     const { code } = await driver.execWait(keyOf(exec), { signal: ctx.stopping });
     exec.end(code);
-    await remove(ctx, driver, exec);
   } catch (error) {
     exec.end(UNSEEN_EXIT);
     if (ctx.stopping.aborted) return; // the process goes on
@@ -145,6 +146,7 @@ async function settle(ctx: ContainerContext, driver: ExecRuntime, exec: Exec): P
       'exec not settled',
     );
   }
+  await remove(ctx, driver, exec);
 }
 
 async function remove(ctx: ContainerContext, driver: ExecRuntime, exec: Exec): Promise<void> {

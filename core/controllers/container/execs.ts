@@ -55,9 +55,8 @@ export class Execs {
     refusePaused(runningContainer(this.#ctx, exec.containerId));
     exec.claim();
     void exec.ended.then(() => this.#forgetLater(exec));
-    const client = connect?.();
-    await runExec(this.#ctx, exec, consoleSize, client).catch((error: unknown) => {
-      if (!client) throw error;
+    await runExec(this.#ctx, exec, consoleSize, connect).catch((error: unknown) => {
+      if (!connect) throw error;
       this.#ctx.log.info({ container: exec.containerId, exec: id, error }, 'exec not started');
     });
   }
