@@ -185,8 +185,9 @@ t.test('fsck: finds left-overs of every kind and repairs what it may', async (t)
   await daemon.loadBusybox();
   const run = ['run', '-d', '--network', 'none'];
   const stopped = (await daemon.docker(['create', '--name', 'stopped', 'busybox'])).stdout.trim();
-  const up = (await daemon.docker([...run, '--name', 'up', 'busybox', 'sleep', '1000'])).stdout.trim();
+  // Before the container, whose start has what ended before it on the disk.
   for (const args of [['lost'], ['-d', 'rec', 'far']]) await daemon.docker(['volume', 'create', ...args]);
+  const up = (await daemon.docker([...run, '--name', 'up', 'busybox', 'sleep', '1000'])).stdout.trim();
   const pid = JSON.parse((await daemon.docker(['inspect', up])).stdout)[0].State.Pid as number;
 
   await daemon.kill();
