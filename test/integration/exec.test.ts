@@ -2,11 +2,12 @@
 import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { startTestDaemon, type TestDaemon } from '../fixtures/daemon.ts';
+import { workingBelow } from '../fixtures/left-behind.ts';
 import { execInspect, makeExec, startExec } from './exec/client.ts';
 
 const sha256 = (bytes: string | Buffer) => createHash('sha256').update(bytes).digest('hex');
@@ -350,18 +351,6 @@ async function nothingLeft(t: Test, { daemon, runtime, id }: Scene): Promise<voi
   for (let tries = 0; tries < 100 && left().files.length > 0; tries++) await delay(20);
   t.same(left(), { files: [], processes: [] });
   t.equal(workingBelow(daemon.execRoot).length, 1, 'the conmon of the container');
-}
-
-function workingBelow(dir: string): readonly string[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .filter((pid) => {
-      try {
-        return readlinkSync(`/proc/${pid}/cwd`).startsWith(`${dir}/`);
-      } catch {
-        return false;
-      }
-    });
 }
 
 function entries(dir: string): readonly string[] {

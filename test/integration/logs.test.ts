@@ -14,20 +14,7 @@ const NO_NETWORK = ['--network', 'none'];
 
 /** Runs to its end and stays, so that its log can be read; answers its name. */
 async function ran(daemon: TestDaemon, script: string, ...options: string[]): Promise<string> {
-  const name = `c${counter++}`;
-  const { code, stderr } = await daemon.docker([
-    'run',
-    '-d',
-    '--name',
-    name,
-    ...NO_NETWORK,
-    ...options,
-    'busybox',
-    'sh',
-    '-c',
-    script,
-  ]);
-  if (code !== 0) throw new Error(stderr);
+  const name = await started(daemon, script, ...options);
   await daemon.docker(['wait', name]);
   return name;
 }

@@ -53,12 +53,12 @@ export function containerRows(engine: Engine): readonly Row[] {
       await containers.kill(params.id ?? '', query.text('signal'), signal);
       return NO_CONTENT;
     }),
-    row('POST', '/:id/pause', 'pause', async ({ params, signal }) => {
-      await containers.pause(params.id ?? '', signal);
+    row('POST', '/:id/pause', 'pause', async ({ params }) => {
+      await containers.pause(params.id ?? '', toItsEnd());
       return NO_CONTENT;
     }),
-    row('POST', '/:id/unpause', 'unpause', async ({ params, signal }) => {
-      await containers.unpause(params.id ?? '', signal);
+    row('POST', '/:id/unpause', 'unpause', async ({ params }) => {
+      await containers.unpause(params.id ?? '', toItsEnd());
       return NO_CONTENT;
     }),
     row('POST', '/:id/rename', 'rename', async ({ params, query, signal }) => {
@@ -95,7 +95,10 @@ async function prune({ containers }: Engine, { query, signal }: Call): Promise<A
 
 const LONGEST_MS = 300_000;
 
-/** For what is finished also when the client leaves half way: a start or removal cut off would only be undone. */
+/**
+ * For what is finished also when the client leaves half way: a start or removal cut off would only be undone, and a
+ * container frozen with nobody to write it down.
+ */
 function toItsEnd(): AbortSignal {
   return AbortSignal.timeout(LONGEST_MS);
 }

@@ -20,7 +20,7 @@ export function execRows(engine: Engine): readonly Row[] {
   });
   return [
     row('POST', '/containers/:id/exec', 'create', async ({ params, body }) => {
-      const { id } = await execs.create(params.id ?? '', requireObject(body));
+      const { id } = execs.create(params.id ?? '', requireObject(body));
       return { status: 201, body: { Id: id } };
     }),
     { ...row('POST', '/exec/:id/start', 'start', (call) => start(engine, call)), kind: 'hijack' },

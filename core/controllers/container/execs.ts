@@ -26,7 +26,7 @@ export class Execs {
     this.#ctx = ctx;
   }
 
-  async create(reference: string, body: unknown): Promise<Exec> {
+  create(reference: string, body: unknown): Exec {
     const record = runningContainer(this.#ctx, reference);
     const config = execConfig(record, body);
     refusePaused(record);
