@@ -1,37 +1,51 @@
-/** What a test run must not leave: mounts, namespaces, cgroups, loop devices, daemons and containers of ours. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+/** What a test must not leave: mounts, processes, namespaces, cgroups, loop devices. */
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import path from 'node:path';
+import { mounts } from '@gantry/plugin-sdk/system/mount.ts';
+import { unmountBelow } from './fixtures/left-behind.ts';
 
-const OURS = /gantry|docker-peer/;
+/** Mounts below `dir`, and processes that work in it or were told of it. */
+export function leftIn(dir: string): readonly string[] {
+  return [
+    ...mounts()
+      .filter(({ target }) => isBelow(target, dir))
+      .map(({ target }) => `mount ${target}`),
+    ...processesOf(dir).map(({ pid, line }) => `process ${pid}: ${line.slice(0, 200)}`),
+  ];
+}
 
+/** Ends the processes and takes down the mounts of `leftIn`, so that the next test does not meet them. */
+export function clearLeft(dir: string): void {
+  for (const { pid } of processesOf(dir)) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {} // it has just ended
+  }
+  unmountBelow(dir);
+}
+
+/** What no path tells the owner of; to be compared with what was there before. */
 export function leftOnMachine(): readonly string[] {
-  return [...mounts(), ...processes(), ...cgroups(), ...namespaces(), ...loops()];
+  return [...cgroups(), ...namespaces(), ...loops()];
 }
 
-function mounts(): readonly string[] {
-  return readFileSync('/proc/self/mountinfo', 'utf8')
-    .split('\n')
-    .map((line) => line.split(' ')[4] ?? '')
-    .filter((target) => OURS.test(target))
-    .map((target) => `mount ${target}`);
-}
-
-/** By their command lines; this run's own are not left yet. */
-function processes(): readonly string[] {
+function processesOf(dir: string): readonly { readonly pid: number; readonly line: string }[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
     .flatMap((pid) => {
       try {
         const line = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
-        return /conmon .*gantry|gantryd\.(ts|js|cjs) |dockerd .*gantry|volume-plugin\.ts|plugin-zoo\.ts/.test(
-          line,
-        )
-          ? [`process ${pid}: ${line.slice(0, 120)}`]
-          : [];
+        // One that has ended, and waits for its parent, has no command line and no directory.
+        const isOurs = line.includes(`${dir}/`) || isBelow(readlinkSync(`/proc/${pid}/cwd`), dir);
+        return isOurs ? [{ pid: Number(pid), line }] : [];
       } catch {
         return [];
       }
     });
+}
+
+function isBelow(file: string, dir: string): boolean {
+  return file === dir || file.startsWith(`${dir}/`);
 }
 
 function cgroups(): readonly string[] {

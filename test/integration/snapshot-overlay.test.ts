@@ -12,6 +12,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type SnapshotDriver, snapshotPoint } from '@gantry/plugin-sdk/contracts/snapshot.ts';
 import { missingMethods } from '@gantry/plugin-sdk/extension-point.ts';
@@ -42,7 +43,7 @@ interface Bench {
 }
 
 async function bench(t: Test): Promise<Bench> {
-  const root = mkdtempSync('/tmp/gantry-overlay-');
+  const root = mkdtempSync(join(tmpdir(), 'gantry-overlay-'));
   let releases: (() => void | Promise<void>)[] = [];
   const stop = async () => {
     for (const release of releases.reverse()) await release();
