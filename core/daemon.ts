@@ -31,6 +31,7 @@ import { Volumes } from './controllers/volume/volumes.ts';
 import { effectHandlers } from './effects/handlers.ts';
 import { wantedEffect } from './effects/wanted.ts';
 import type { Engine } from './engine.ts';
+import { EventLog } from './events/event-log.ts';
 import { DriverHost } from './host/driver-host.ts';
 import { Archives } from './images/archives.ts';
 import { ContentStore } from './images/content.ts';
@@ -81,6 +82,7 @@ export async function startDaemon(options: DaemonOptions, log: Logger): Promise<
       await api.close();
       await started;
       await host.stop();
+      await engine.events.close();
       await engine.store.close();
       if (options.pidfile) await rm(options.pidfile, { force: true });
     },
@@ -103,6 +105,7 @@ async function buildEngine(
   };
   const snapshots = await host.driver(snapshotPoint, defaults.snapshot);
   const content = await ContentStore.open(path.join(dataRoot, 'content'));
+  const events = await EventLog.open(path.join(dataRoot, 'events', 'events.jsonl'), log);
   const archives = new Archives(content, new LayerStore(snapshots, new LayerExtractor()), snapshots);
   const taskSpecs: ContainerContext['taskSpecs'] = new Map();
   const handlers = effectHandlers({
@@ -127,14 +130,15 @@ async function buildEngine(
     onAppear: (driver, tell) => host.onAppear(driver, tell),
     log,
   });
-  const images = new Images(store, locks, archives);
-  const volumes = new Volumes(store, locks, host, replay);
+  const images = new Images(store, locks, archives, events);
+  const volumes = new Volumes(store, locks, host, replay, events);
   const ctx: ContainerContext = {
     store,
     locks,
     drivers: host,
     volumes,
     images,
+    events,
     log,
     taskSpecs,
     stopping,
@@ -159,6 +163,7 @@ async function buildEngine(
     execs: new Execs(ctx),
     images,
     volumes,
+    events,
     log,
     defaults,
     dirs: { data: dataRoot, exec: execRoot },

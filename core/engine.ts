@@ -5,6 +5,7 @@ import type { Execs } from './controllers/container/execs.ts';
 import type { Images } from './controllers/image.ts';
 import type { LogConfig } from './controllers/logs/log-config.ts';
 import type { Volumes } from './controllers/volume/volumes.ts';
+import type { EventLog } from './events/event-log.ts';
 import type { DriverHost } from './host/driver-host.ts';
 import type { ContentStore } from './images/content.ts';
 import type { Locks } from './store/locks.ts';
@@ -23,6 +24,7 @@ export interface Engine {
   readonly execs: Execs;
   readonly images: Images;
   readonly volumes: Volumes;
+  readonly events: EventLog;
   readonly log: Logger;
   readonly dirs: { readonly data: string; readonly exec: string };
   readonly defaults: { readonly runtime: string; readonly snapshot: string; readonly log: LogConfig };

@@ -1,6 +1,8 @@
 /** Images: what names mean, and how archives become images. Blobs and layers are core/images' and the snapshot driver's. */
 import type { Readable } from 'node:stream';
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
+import { imageEvent } from '../events/emit.ts';
+import type { EventLog } from '../events/event-log.ts';
 import { effect } from '../store/effect.ts';
 import type { Locks } from '../store/locks.ts';
 import type { ImageRecord } from '../store/record-types.ts';
@@ -37,15 +39,17 @@ export class Images {
   readonly #store: Store;
   readonly #locks: Locks;
   readonly #archives: ImageArchives;
+  readonly #events: EventLog;
   /** How many containers are being made of an image, by its id: no record names them yet. */
   readonly #awaited = new Map<string, number>();
   /** Ids of images that are being removed. */
   readonly #going = new Set<string>();
 
-  constructor(store: Store, locks: Locks, archives: ImageArchives) {
+  constructor(store: Store, locks: Locks, archives: ImageArchives, events: EventLog) {
     this.#store = store;
     this.#locks = locks;
     this.#archives = archives;
+    this.#events = events;
   }
 
   all(): readonly ImageRecord[] {
@@ -105,6 +109,10 @@ export class Images {
       for (const { record, names } of images) {
         if (names.length === 0) onProgress(`Loaded image ID: ${record.id}\n`);
         for (const name of names) onProgress(`Loaded image: ${familiarName(normalizeName(name))}\n`);
+        for (const name of names.length > 0 ? names : [record.id]) {
+          const shown = name === record.id ? name : familiarName(normalizeName(name));
+          imageEvent(this.#events, record, 'load', shown);
+        }
       }
     });
   }
@@ -123,6 +131,8 @@ export class Images {
       const image = await this.#archives.import(archive, options, signal);
       const names = options.name === '' ? [] : [options.name];
       await op.commit({ put: this.#puts([{ ...image, names }]) }, { keep: false });
+      imageEvent(this.#events, image.record, 'import');
+      if (options.name !== '') imageEvent(this.#events, image.record, 'tag', familiarName(options.name));
       return image.record.id;
     });
   }
@@ -138,11 +148,14 @@ export class Images {
       const untagged = gone.map((one) => ({ Untagged: familiarName(one) }));
       if (rest.length > 0) {
         await this.#store.put('image.untag', { put: [toPut({ ...image, names: rest })] });
+        imageEvent(this.#events, image, 'untag');
         return untagged;
       }
       this.#refuseInUse(image, reference);
       this.#going.add(image.id);
       await this.#drop(image, signal).finally(() => this.#going.delete(image.id));
+      for (const _ of gone) imageEvent(this.#events, image, 'untag');
+      imageEvent(this.#events, image, 'delete');
       return [...untagged, { Deleted: image.id }];
     });
   }

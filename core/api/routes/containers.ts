@@ -3,6 +3,7 @@ import { HostError } from '@gantry/plugin-sdk/errors.ts';
 import type { WaitCondition } from '../../controllers/container/waiters.ts';
 import { requireReadableLog } from '../../controllers/logs/container-logs.ts';
 import type { Engine } from '../../engine.ts';
+import { containerEvent } from '../../events/emit.ts';
 import { requireObject } from '../body.ts';
 import { checkFilters, matchesPrune, parseFilters, parseTime } from '../filters.ts';
 import type { Answer, Call, Row } from '../route.ts';
@@ -136,12 +137,13 @@ async function wait(engine: Engine, { params, query, res, signal }: Call): Promi
 }
 
 async function attach(engine: Engine, { params, query, version, hijack, signal }: Call): Promise<undefined> {
-  const { containers, log } = engine;
+  const { containers, events, log } = engine;
   const container = containers.find(params.id ?? '');
   const { terminal } = container.process;
   const [streams, replays] = [query.flag('stream'), query.flag('logs')];
   if (replays) requireReadableLog(container);
   const { stream, upgraded } = hijack(streamType(terminal, version));
+  containerEvent(events, container, 'attach');
   const request = {
     stdin: query.flag('stdin') && upgraded && container.process.openStdin,
     stdout: query.flag('stdout'),

@@ -3,6 +3,7 @@ import type { Engine } from '../../engine.ts';
 import type { Row } from '../route.ts';
 import { absentRows } from './absent.ts';
 import { containerRows } from './containers.ts';
+import { eventRows } from './events.ts';
 import { execRows } from './exec.ts';
 import { gantryRows } from './gantry.ts';
 import { imageRows } from './images.ts';
@@ -13,6 +14,7 @@ import { volumeRows } from './volumes.ts';
 export function routeTable(engine: Engine): readonly Row[] {
   const rows = [
     ...systemRows(engine),
+    ...eventRows(engine),
     ...containerRows(engine),
     ...logRows(engine),
     ...execRows(engine),

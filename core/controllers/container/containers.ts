@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { runtimePoint, type StdioEndpoint, type TaskState } from '@gantry/plugin-sdk/contracts/runtime.ts';
 import { HostError, messageChain } from '@gantry/plugin-sdk/errors.ts';
+import { containerEvent } from '../../events/emit.ts';
 import type { ContainerRecord } from '../../store/record-types.ts';
 import { containerLogs, type LogsRequest } from '../logs/container-logs.ts';
 import type { AttachRequest } from './attachments.ts';
@@ -156,10 +157,12 @@ export class Containers {
   }
 
   async resize(reference: string, rows: number, columns: number, signal: AbortSignal): Promise<void> {
-    const { id, runtime, state } = this.find(reference);
+    const record = this.find(reference);
+    const { id, runtime, state } = record;
     if (state.status !== 'running')
       throw new HostError('Conflict', 'NOT_RUNNING', `container ${id} is not running`);
     await (await this.#ctx.drivers.driver(runtimePoint, runtime)).resize({ id, rows, columns }, { signal });
+    containerEvent(this.#ctx.events, record, 'resize', { height: String(rows), width: String(columns) });
   }
 
   /**

@@ -1,6 +1,7 @@
 /** What the steps of a container's life share. */
 import type { TaskSpec } from '@gantry/plugin-sdk/contracts/runtime.ts';
 import type { Logger } from '@gantry/plugin-sdk/extension-point.ts';
+import type { EventLog } from '../../events/event-log.ts';
 import type { Locks } from '../../store/locks.ts';
 import type { ContainerRecord } from '../../store/record-types.ts';
 import type { Store } from '../../store/store.ts';
@@ -20,6 +21,7 @@ export interface ContainerContext {
   readonly volumes: Volumes;
   readonly images: Images;
   readonly names: ContainerNames;
+  readonly events: EventLog;
   readonly waiters: Waiters;
   readonly attachments: Attachments;
   readonly logRotation: LogRotation;

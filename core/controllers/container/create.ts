@@ -5,6 +5,7 @@ import { runtimePoint } from '@gantry/plugin-sdk/contracts/runtime.ts';
 import { volumePoint } from '@gantry/plugin-sdk/contracts/volume.ts';
 import { HostError, isHostError } from '@gantry/plugin-sdk/errors.ts';
 import { capabilitiesFor } from '@gantry/plugin-sdk/oci/capabilities.ts';
+import { containerEvent, volumeEvent } from '../../events/emit.ts';
 import { validatorOf } from '../../schema/validate.ts';
 import { effect } from '../../store/effect.ts';
 import type { ContainerMount, ContainerRecord, ImageRecord, VolumeRecord } from '../../store/record-types.ts';
@@ -102,6 +103,8 @@ async function makeContainer(
   await copies.run(op, signal);
   const puts = volumes.map((volume): Put => ({ kind: 'volume', id: volume.name, record: volume }));
   await op.commit({ put: [...puts, { kind: 'container', id: record.id, record }] });
+  for (const volume of volumes) volumeEvent(ctx.events, volume, 'create');
+  containerEvent(ctx.events, record, 'create');
 }
 
 /**

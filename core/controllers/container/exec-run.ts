@@ -9,6 +9,7 @@ import {
 } from '@gantry/plugin-sdk/contracts/runtime.ts';
 import { HostError, isHostError, messageChain } from '@gantry/plugin-sdk/errors.ts';
 import { allCapabilities } from '@gantry/plugin-sdk/oci/capabilities.ts';
+import { containerEvent } from '../../events/emit.ts';
 import type { ContainerRecord } from '../../store/record-types.ts';
 import { frameOf } from './attachments.ts';
 import type { ContainerContext } from './context.ts';
@@ -74,7 +75,9 @@ export async function runExec(
     driver = await execRuntime(ctx, runtime);
     const endpoint = await setUp(ctx, driver, exec, { consoleSize, stdin: client !== undefined });
     if (client) await attach(ctx, exec, client, endpoint);
-    exec.runs((await driver.execStart(key, call)).pid);
+    const { pid } = await driver.execStart(key, call);
+    tell(ctx, exec, `exec_start: ${commandOf(exec)}`);
+    exec.runs(pid);
   } catch (thrown) {
     const error = startError(thrown);
     if (client) client.stream.end(errorText(error, client));
@@ -138,6 +141,7 @@ async function settle(ctx: ContainerContext, driver: ExecRuntime, exec: Exec): P
   try {
     const { code } = await driver.execWait(keyOf(exec), { signal: ctx.stopping });
     exec.end(code);
+    tell(ctx, exec, 'exec_die', { exitCode: String(code) });
   } catch (error) {
     exec.end(UNSEEN_EXIT);
     if (ctx.stopping.aborted) return; // the process goes on
@@ -156,6 +160,22 @@ async function remove(ctx: ContainerContext, driver: ExecRuntime, exec: Exec): P
       'exec not removed',
     );
   });
+}
+
+/** As Docker names it in events. */
+export function commandOf({ config }: Exec): string {
+  return config.args.join(' ');
+}
+
+/** An exec's event is its container's; one that is gone has had its last. */
+function tell(
+  ctx: ContainerContext,
+  { id, containerId }: Exec,
+  action: string,
+  attributes: Readonly<Record<string, string>> = {},
+): void {
+  const record = ctx.store.records.get('container', containerId);
+  if (record) containerEvent(ctx.events, record, action, { execID: id, ...attributes });
 }
 
 export function keyOf({ id, containerId }: Exec): { id: string; execId: string } {

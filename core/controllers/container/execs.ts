@@ -1,11 +1,12 @@
 /** The execs of all containers: what routes call. */
 import { randomBytes } from 'node:crypto';
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
+import { containerEvent } from '../../events/emit.ts';
 import type { ContainerRecord } from '../../store/record-types.ts';
 import type { ContainerContext } from './context.ts';
 import { Exec } from './exec.ts';
 import { type ConsoleSize, execConfig } from './exec-request.ts';
-import { type ExecClient, execRuntime, keyOf, runExec, runningContainer } from './exec-run.ts';
+import { commandOf, type ExecClient, execRuntime, keyOf, runExec, runningContainer } from './exec-run.ts';
 
 /** How long one that has ended can be asked for its exit code. */
 const REMEMBERED_MS = 300_000;
@@ -34,6 +35,7 @@ export class Execs {
     const container = { id: record.id, startedAt: record.state.startedAt };
     const exec = new Exec(randomBytes(32).toString('hex'), container, config);
     this.#byId.set(exec.id, exec);
+    containerEvent(this.#ctx.events, record, `exec_create: ${commandOf(exec)}`, { execID: exec.id });
     return exec;
   }
 

@@ -2,6 +2,7 @@
 import path from 'node:path';
 import { runtimePoint, type TaskExit } from '@gantry/plugin-sdk/contracts/runtime.ts';
 import { messageChain } from '@gantry/plugin-sdk/errors.ts';
+import { containerEvent, volumeEvent, volumeMountEvents } from '../../events/emit.ts';
 import type { HeldEffect } from '../../store/effect.ts';
 import type { Operation } from '../../store/operation.ts';
 import type { ContainerRecord, VolumeRecord } from '../../store/record-types.ts';
@@ -47,8 +48,15 @@ export async function settleExit(ctx: ContainerContext, id: string, exit: TaskEx
     const op = ctx.store.resume('container.exit', `container/${id}`);
     await release(ctx, op, id, (held) => !keepsStopped(held), signal);
     if (record.autoRemove) {
-      await holdOwnVolumes(ctx, record, signal, (own) => finishRemoval(ctx, op, exited, own, signal));
-    } else await op.commit({ put: [{ kind: 'container', id, record: exited }] });
+      await holdOwnVolumes(ctx, record, signal, async (own) => {
+        const gone = await finishRemoval(ctx, op, exited, own, signal);
+        tellEnd(ctx, exited);
+        tellRemoval(ctx, exited, gone);
+      });
+    } else {
+      await op.commit({ put: [{ kind: 'container', id, record: exited }] });
+      tellEnd(ctx, exited);
+    }
     const result = { exitCode: exit.code };
     ctx.waiters.exited(id, result);
     if (record.autoRemove) ctx.waiters.removed(id, result);
@@ -69,23 +77,43 @@ export async function removeRecord(
       releases: [...held, ...own.map(volumeEffect)].map(({ key }) => key),
       forward: removal(id, own),
     });
-    await finishRemoval(ctx, op, record, own, signal);
+    tellRemoval(ctx, record, await finishRemoval(ctx, op, record, own, signal));
   };
   await (withVolumes ? holdOwnVolumes(ctx, record, signal, remove) : remove([]));
 }
 
+/** Answers the volumes that went along. */
 async function finishRemoval(
   ctx: ContainerContext,
   op: Operation,
   record: ContainerRecord,
   own: readonly VolumeRecord[],
   signal: AbortSignal,
-): Promise<void> {
+): Promise<readonly VolumeRecord[]> {
   await release(ctx, op, record.id, () => true, signal);
   const gone: VolumeRecord[] = [];
   for (const volume of own) if (await removeOwn(ctx, op, volume, signal)) gone.push(volume);
   await op.commit(removal(record.id, gone));
   await ctx.rmStateDir(path.join(ctx.stateDir, record.id));
+  return gone;
+}
+
+function tellEnd({ events }: ContainerContext, record: ContainerRecord): void {
+  const { exitCode, oomKilled, startedAt, finishedAt } = record.state;
+  const ranMs = Math.max(0, Date.parse(finishedAt) - Date.parse(startedAt));
+  const execDuration = String(Math.floor(ranMs / 1000));
+  if (oomKilled) containerEvent(events, record, 'oom');
+  volumeMountEvents(events, record, 'unmount');
+  containerEvent(events, record, 'die', { exitCode: String(exitCode), execDuration });
+}
+
+function tellRemoval(
+  { events }: ContainerContext,
+  record: ContainerRecord,
+  volumes: readonly VolumeRecord[],
+): void {
+  containerEvent(events, record, 'destroy');
+  for (const volume of volumes) volumeEvent(events, volume, 'destroy');
 }
 
 /** Newest first. One that fails is logged and stays on the books, and is tried again if that may help. */

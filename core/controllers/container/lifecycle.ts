@@ -2,6 +2,7 @@
 import { constants } from 'node:os';
 import { runtimePoint } from '@gantry/plugin-sdk/contracts/runtime.ts';
 import { HostError, isKind } from '@gantry/plugin-sdk/errors.ts';
+import { containerEvent } from '../../events/emit.ts';
 import type { ContainerRecord } from '../../store/record-types.ts';
 import type { ContainerContext } from './context.ts';
 import { removeRecord } from './exit.ts';
@@ -41,6 +42,7 @@ export async function stopContainer(
     await sendSignal(ctx, record, SIGKILL);
     await killed(record, ended);
   }
+  containerEvent(ctx.events, record, 'stop');
   return true;
 }
 
@@ -74,6 +76,7 @@ export async function restartContainer(
 ): Promise<void> {
   await stopContainer(ctx, reference, options, signal);
   await startContainer(ctx, reference, signal);
+  containerEvent(ctx.events, findContainer(ctx.store, reference), 'restart');
 }
 
 export async function removeContainer(
@@ -120,11 +123,8 @@ async function exitOf(
   return ctx.waiters.wait(id, 'not-running', signal);
 }
 
-async function sendSignal(
-  ctx: ContainerContext,
-  { id, runtime }: ContainerRecord,
-  number: number,
-): Promise<void> {
+async function sendSignal(ctx: ContainerContext, record: ContainerRecord, number: number): Promise<void> {
+  const { id, runtime } = record;
   const driver = await ctx.drivers.driver(runtimePoint, runtime);
   try {
     await driver.signal({ id, signal: number }, { signal: AbortSignal.timeout(KILL_WAIT_MS) });
@@ -132,6 +132,7 @@ async function sendSignal(
     // It ended by itself between the look and the signal.
     if (!isKind(error, 'NotFound', 'FailedPrecondition')) throw error;
   }
+  containerEvent(ctx.events, record, 'kill', { signal: String(number) });
   await thaw(ctx, id, AbortSignal.timeout(KILL_WAIT_MS));
 }
 

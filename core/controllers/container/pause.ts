@@ -1,6 +1,7 @@
 /** `pause` and `unpause`: a paused container still runs, as far as its mounts, its task and its keys are concerned. */
 import { runtimePoint } from '@gantry/plugin-sdk/contracts/runtime.ts';
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
+import { containerEvent } from '../../events/emit.ts';
 import type { ContainerRecord } from '../../store/record-types.ts';
 import { type ContainerContext, setState } from './context.ts';
 import { findContainer } from './find.ts';
@@ -59,6 +60,7 @@ export async function notePaused(
 ): Promise<void> {
   const put = [{ kind: 'container' as const, id: record.id, record: setState(record, { paused }) }];
   await ctx.store.put(paused ? 'container.pause' : 'container.unpause', { put });
+  containerEvent(ctx.events, record, paused ? 'pause' : 'unpause');
 }
 
 /** A signal waits in a frozen process, so whoever sends one lets it run on, as Docker does. */

@@ -1,5 +1,6 @@
 /** `rename`: another name for a container, running or not. */
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
+import { containerEvent } from '../../events/emit.ts';
 import type { ContainerContext } from './context.ts';
 import { findContainer } from './find.ts';
 
@@ -31,6 +32,7 @@ export async function renameContainer(
       await ctx.store.put('container.rename', {
         put: [{ kind: 'container', id, record: { ...record, name } }],
       });
+      containerEvent(ctx.events, { ...record, name }, 'rename', { oldName: `/${record.name}` });
     } finally {
       release();
     }

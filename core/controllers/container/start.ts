@@ -2,6 +2,7 @@
 import path from 'node:path';
 import { runtimePoint } from '@gantry/plugin-sdk/contracts/runtime.ts';
 import { HostError, isHostError, messageChain } from '@gantry/plugin-sdk/errors.ts';
+import { containerEvent, volumeMountEvents } from '../../events/emit.ts';
 import { effect } from '../../store/effect.ts';
 import type { ContainerRecord } from '../../store/record-types.ts';
 import { logFileOf } from '../logs/container-logs.ts';
@@ -76,6 +77,8 @@ async function launch(ctx: ContainerContext, record: ContainerRecord, signal: Ab
     },
   );
   await op.commit({ put: [{ kind: 'container', id, record: started }] });
+  volumeMountEvents(ctx.events, started, 'mount');
+  containerEvent(ctx.events, started, 'start');
   monitor(ctx, started);
 }
 

@@ -2,6 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import { type VolumeDriver, volumePoint } from '@gantry/plugin-sdk/contracts/volume.ts';
 import { HostError, isHostError, isKind } from '@gantry/plugin-sdk/errors.ts';
+import { volumeEvent } from '../../events/emit.ts';
+import type { EventLog } from '../../events/event-log.ts';
 import type { Locks } from '../../store/locks.ts';
 import type { Operation } from '../../store/operation.ts';
 import type { VolumeRecord } from '../../store/record-types.ts';
@@ -20,13 +22,15 @@ export class Volumes {
   readonly #locks: Locks;
   readonly #drivers: Drivers;
   readonly #replay: Replay;
+  readonly #events: EventLog;
   readonly known: KnownVolumes;
 
-  constructor(store: Store, locks: Locks, drivers: Drivers, replay: Replay) {
+  constructor(store: Store, locks: Locks, drivers: Drivers, replay: Replay, events: EventLog) {
     this.#store = store;
     this.#locks = locks;
     this.#drivers = drivers;
     this.#replay = replay;
+    this.#events = events;
     this.known = new KnownVolumes(store, drivers);
   }
 
@@ -112,6 +116,7 @@ export class Volumes {
       throw new HostError('Unknown', 'VOLUME_REMOVE_FAILED', `remove ${name}`, { cause: error });
     }
     op.finish();
+    volumeEvent(this.#events, record, 'destroy');
   }
 
   /**
@@ -143,6 +148,7 @@ export class Volumes {
       await using op = await this.#store.begin('volume.forget', `volume/${record.name}`, {});
       op.forget(key);
       await op.commit({ remove: [{ kind: 'volume', id: record.name }] });
+      volumeEvent(this.#events, record, 'destroy');
     }
   }
 
@@ -171,6 +177,7 @@ export class Volumes {
     try {
       await this.#makeEffect(op, record, signal);
       op.finish();
+      volumeEvent(this.#events, record, 'create');
       return record;
     } catch (error) {
       if (isHostError(error) && changedNothing(error.cause)) await op.abandon();
