@@ -18,9 +18,20 @@ import { module as volumeLocal } from '../drivers/volume-local/module.ts';
 /** In the order in which they are preferred. */
 export const RUNTIMES: readonly string[] = ['crun', 'runc'];
 
-export function builtinDrivers(): readonly DriverModule<unknown>[] {
+/** An OCI runtime of the operator's: its program, and words that come before every order to it. */
+export interface RuntimeProgram {
+  readonly path: string;
+  readonly args: readonly string[];
+}
+
+/** `runtimes`: those of the operator, by name; one may stand in for ours of the same name. */
+export function builtinDrivers(
+  runtimes: Readonly<Record<string, RuntimeProgram>> = {},
+): readonly DriverModule<unknown>[] {
+  const ours = RUNTIMES.filter((name) => !Object.hasOwn(runtimes, name));
   return [
-    ...RUNTIMES.map((name) => runtimeOci({ name, runtime: name })),
+    ...ours.map((name) => runtimeOci({ name, runtime: name })),
+    ...Object.entries(runtimes).map(([name, program]) => runtimeDriver(name, program)),
     snapshotOverlay,
     mountBind,
     mountImage,
@@ -28,6 +39,10 @@ export function builtinDrivers(): readonly DriverModule<unknown>[] {
     mountVolume,
     volumeLocal,
   ] as readonly DriverModule<unknown>[];
+}
+
+export function runtimeDriver(name: string, { path, args }: RuntimeProgram): DriverModule<unknown> {
+  return runtimeOci({ name, runtime: path, runtimeArgs: args }) as DriverModule<unknown>;
 }
 
 /** Manifests by `POINT/NAME`. */

@@ -17,8 +17,9 @@ import { routeTable } from './api/routes/table.ts';
 import { ApiServer } from './api/server.ts';
 import { NEWEST_API } from './api/version.ts';
 import { builtinDrivers, RUNTIMES } from './builtins.ts';
+import { defaultsOf, snapshotDriver } from './config/defaults.ts';
 import { bootId, failpointPlan, replayDisabled, syncDisabled } from './config/load.ts';
-import type { DaemonOptions } from './config/options.ts';
+import type { DaemonOptions } from './config/options/read.ts';
 import { Attachments } from './controllers/container/attachments.ts';
 import { Containers } from './controllers/container/containers.ts';
 import type { ContainerContext } from './controllers/container/context.ts';
@@ -58,7 +59,7 @@ export async function startDaemon(options: DaemonOptions, log: Logger): Promise<
   holdDataRoot(options.dataRoot);
   const host = new DriverHost({
     points: [volumePoint, mountPoint, snapshotPoint, runtimePoint] as readonly ExtensionPoint<unknown>[],
-    builtins: builtinDrivers(),
+    builtins: builtinDrivers(options.runtimes),
     dirs: { socket: options.pluginSocketDirs, spec: options.pluginSpecDirs },
     rootDir: path.join(options.dataRoot, 'drivers'),
     stateDir: path.join(options.execRoot, 'drivers'),
@@ -98,11 +99,8 @@ async function buildEngine(
   const { dataRoot, execRoot } = options;
   // Opened while the drivers start, whose programs are asked for their versions meanwhile.
   const database = new Database(path.join(dataRoot, 'store'), { unsafe: syncDisabled() });
-  const defaults = {
-    runtime: await chooseRuntime(host, options.defaultRuntime),
-    snapshot: 'overlay',
-    log: options.log,
-  };
+  const runtime = await chooseRuntime(host, options.defaultRuntime);
+  const defaults = defaultsOf(options, { runtime, snapshot: snapshotDriver(options.storageDriver) });
   const snapshots = await host.driver(snapshotPoint, defaults.snapshot);
   const content = await ContentStore.open(path.join(dataRoot, 'content'));
   const events = await EventLog.open(path.join(dataRoot, 'events', 'events.jsonl'), log);
@@ -165,6 +163,7 @@ async function buildEngine(
     volumes,
     events,
     log,
+    options,
     defaults,
     dirs: { data: dataRoot, exec: execRoot },
     cgroupVersion: isUnifiedCgroup() ? '2' : '1',

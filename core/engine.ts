@@ -1,9 +1,10 @@
 /** What the API is served from: the controllers, and the facts about this daemon. */
 import type { Logger } from '@gantry/plugin-sdk/extension-point.ts';
+import type { Defaults } from './config/defaults.ts';
+import type { DaemonOptions } from './config/options/read.ts';
 import type { Containers } from './controllers/container/containers.ts';
 import type { Execs } from './controllers/container/execs.ts';
 import type { Images } from './controllers/image.ts';
-import type { LogConfig } from './controllers/logs/log-config.ts';
 import type { Volumes } from './controllers/volume/volumes.ts';
 import type { EventLog } from './events/event-log.ts';
 import type { DriverHost } from './host/driver-host.ts';
@@ -27,7 +28,9 @@ export interface Engine {
   readonly events: EventLog;
   readonly log: Logger;
   readonly dirs: { readonly data: string; readonly exec: string };
-  readonly defaults: { readonly runtime: string; readonly snapshot: string; readonly log: LogConfig };
+  /** What the operator has set; a reload replaces it. */
+  readonly options: DaemonOptions;
+  readonly defaults: Defaults;
   readonly cgroupVersion: '1' | '2';
   readonly operatingSystem: string;
   runtimeVersion(): Promise<{ readonly name: string; readonly version: string }>;

@@ -1,22 +1,33 @@
 /** The daemon's program: flags in, signals handled, exit status out. */
 import { flushCompileCache } from 'node:module';
 import { messageChain } from '@gantry/plugin-sdk/errors.ts';
-import { daemonHelp, parseDaemonArgs } from './config/options.ts';
+import { daemonHelp } from './config/options/help.ts';
+import { type DaemonOptions, parseDaemonArgs } from './config/options/read.ts';
 import { startDaemon } from './daemon.ts';
 import { createLogger } from './log.ts';
 import { VERSION } from './version.ts';
 
 const FLUSH_AFTER_MS = 2_000;
 
-async function main(): Promise<void> {
-  const parsed = parseDaemonArgs(process.argv.slice(2));
-  if (parsed.action !== 'run') {
-    process.stdout.write(parsed.action === 'help' ? daemonHelp() : `gantryd ${VERSION}\n`);
-    return;
-  }
-  const log = createLogger(parsed.options.debug ? 'debug' : 'info');
-  const daemon = await startDaemon(parsed.options, log);
-  log.info({ hosts: parsed.options.hosts, runtime: daemon.engine.defaults.runtime }, 'API listens');
+async function main(args: readonly string[]): Promise<void> {
+  const { action, options } = parseDaemonArgs(args);
+  if (action === 'help') process.stdout.write(daemonHelp());
+  else if (action === 'version') process.stdout.write(`gantryd ${VERSION}\n`);
+  else if (action === 'validate') validated(options);
+  else await run(options);
+}
+
+/** It would not be here if anything were wrong. */
+function validated({ warnings }: DaemonOptions): void {
+  for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
+  process.stderr.write('configuration OK\n');
+}
+
+async function run(options: DaemonOptions): Promise<void> {
+  const log = createLogger({ level: options.logLevel, format: options.logFormat });
+  for (const warning of options.warnings) log.warn({}, warning);
+  const daemon = await startDaemon(options, log);
+  log.info({ hosts: options.hosts, runtime: daemon.engine.defaults.runtime }, 'API listens');
   // A daemon that is killed would not leave its compiled code for the next one to start from.
   setTimeout(() => flushCompileCache(), FLUSH_AFTER_MS).unref();
   for (const name of ['SIGINT', 'SIGTERM'] as const) {
@@ -28,7 +39,7 @@ async function main(): Promise<void> {
   }
 }
 
-main().catch((error: unknown) => {
+main(process.argv.slice(2)).catch((error: unknown) => {
   process.stderr.write(`gantryd: ${messageChain(error)}\n`);
   process.exit(1);
 });

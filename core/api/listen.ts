@@ -6,7 +6,7 @@ import { createConnection } from 'node:net';
 import path from 'node:path';
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
 import { listenDescriptors } from '../config/load.ts';
-import type { DaemonOptions, TlsOptions } from '../config/options.ts';
+import type { DaemonOptions, TlsOptions } from '../config/options/read.ts';
 import type { ApiServer } from './server.ts';
 
 export async function listenAll(api: ApiServer, { hosts, group, tls }: DaemonOptions): Promise<void> {

@@ -25,6 +25,7 @@ export const CONMON_ENVIRONMENT = {
 export interface ConmonOptions {
   readonly program: ConmonProgram;
   readonly runtimePath: string;
+  readonly runtimeArgs: readonly string[];
   readonly starter: Starter;
   readonly runtimeRoot: string;
   readonly files: TaskFiles;
@@ -69,17 +70,29 @@ function start(options: ConmonOptions, stderr: number, go: number): { pid: numbe
   return { pid, answer };
 }
 
-function conmonArguments({ program, runtimePath, runtimeRoot, files, task }: ConmonOptions): string[] {
+function conmonArguments({
+  program,
+  runtimePath,
+  runtimeArgs,
+  runtimeRoot,
+  files,
+  task,
+}: ConmonOptions): string[] {
   return [
     ...['--api-version', '1', '--sync', '--full-attach', ...program.extraFlags],
     ...['--cid', task.id, '--cuuid', task.id, '--name', task.id],
-    ...['--runtime', runtimePath, '--runtime-arg', '--root', '--runtime-arg', runtimeRoot],
+    ...['--runtime', runtimePath, ...runtimeWords(runtimeArgs, runtimeRoot)],
     ...['--bundle', files.dir, '--container-pidfile', files.pid, '--exit-dir', files.dir],
     ...['--log-path', task.logPath === '' ? 'none' : `k8s-file:${task.logPath}`],
     ...(task.spec.process.terminal ? ['--terminal'] : []),
     ...(task.stdin ? ['--stdin'] : []),
     ...(task.stdin && !task.stdinOnce ? ['--leave-stdin-open'] : []),
   ];
+}
+
+/** What the runtime is told before each order, as conmon takes it. */
+export function runtimeWords(args: readonly string[], root: string): string[] {
+  return [...args, '--root', root].flatMap((word) => ['--runtime-arg', word]);
 }
 
 /** The first line that comes through the pipe, or '' when it closes before; owns `fd`. */

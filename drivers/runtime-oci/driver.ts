@@ -60,6 +60,7 @@ export class RuntimeOci implements RuntimeDriver {
     this.#execs = new TaskExecs({
       program: parts.conmon,
       runtimePath: parts.runtime.path,
+      runtimeArgs: parts.runtime.args,
       runtimeRoot: parts.runtimeRoot,
       starter: this.#starter,
       enterCgroup: (id, pid) => this.#enterConmonCgroup(id, pid),
@@ -77,6 +78,7 @@ export class RuntimeOci implements RuntimeDriver {
     const pid = await createUnderConmon({
       program: conmon,
       runtimePath: runtime.path,
+      runtimeArgs: runtime.args,
       starter: this.#starter,
       runtimeRoot,
       files,

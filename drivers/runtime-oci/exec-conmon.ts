@@ -8,7 +8,7 @@ import { createMemfd } from '@gantry/plugin-sdk/system/memfd.ts';
 import { openPipe } from '@gantry/plugin-sdk/system/pipe.ts';
 import { readMemfd } from '@gantry/plugin-sdk/system/run.ts';
 import { spawn } from '@gantry/plugin-sdk/system/spawn.ts';
-import { CONMON_ENVIRONMENT, conmonFailed, pidOf, readLine, type Told } from './conmon.ts';
+import { CONMON_ENVIRONMENT, conmonFailed, pidOf, readLine, runtimeWords, type Told } from './conmon.ts';
 import type { Starter } from './hybrid-cgroups.ts';
 import type { ConmonProgram } from './programs.ts';
 import type { TaskFiles } from './task-files.ts';
@@ -16,6 +16,7 @@ import type { TaskFiles } from './task-files.ts';
 export interface ExecConmonOptions {
   readonly program: ConmonProgram;
   readonly runtimePath: string;
+  readonly runtimeArgs: readonly string[];
   readonly starter: Starter;
   readonly runtimeRoot: string;
   readonly files: TaskFiles;
@@ -117,11 +118,18 @@ function start(
   }
 }
 
-function conmonArguments({ program, runtimePath, runtimeRoot, files, exec }: ExecConmonOptions): string[] {
+function conmonArguments({
+  program,
+  runtimePath,
+  runtimeArgs,
+  runtimeRoot,
+  files,
+  exec,
+}: ExecConmonOptions): string[] {
   return [
     ...['--api-version', '1', '--sync', '--full-attach', ...program.extraFlags],
     ...['--cid', exec.id, '--cuuid', exec.execId, '--name', exec.execId],
-    ...['--runtime', runtimePath, '--runtime-arg', '--root', '--runtime-arg', runtimeRoot],
+    ...['--runtime', runtimePath, ...runtimeWords(runtimeArgs, runtimeRoot)],
     ...(exec.process.terminal ? ['--runtime-arg', '--log', '--runtime-arg', files.runtimeLog] : []),
     ...['--bundle', files.dir, '--container-pidfile', files.pid, '--exit-dir', files.dir],
     ...['--log-path', 'none', '--exec', '--exec-attach', '--exec-process-spec', files.process],

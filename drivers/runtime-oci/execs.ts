@@ -11,7 +11,10 @@ import type { TaskFiles } from './task-files.ts';
 /** How long the conmon of an exec that has been killed may take to write down the exit. */
 const CONMON_GRACE_MS = 2_000;
 
-export type ExecParts = Pick<ExecConmonOptions, 'program' | 'runtimePath' | 'starter' | 'runtimeRoot'> & {
+export type ExecParts = Pick<
+  ExecConmonOptions,
+  'program' | 'runtimePath' | 'runtimeArgs' | 'starter' | 'runtimeRoot'
+> & {
   readonly enterCgroup: (taskId: string, pid: number) => Promise<void>;
 };
 

@@ -13,6 +13,8 @@ export interface RuntimeOciOptions {
   readonly name?: string;
   /** Path of the OCI runtime; by default crun, else runc, from PATH. */
   readonly runtime?: string;
+  /** Words before every order to the runtime, such as flags of its own. */
+  readonly runtimeArgs?: readonly string[];
   /** Path of conmon; by default from PATH. */
   readonly conmon?: string;
   /** Cgroup below which each conmon gets one of its own; default `/gantry/conmon`. */
@@ -25,7 +27,10 @@ export function runtimeOci(options: RuntimeOciOptions = {}): DriverModule<Runtim
     name: options.name ?? 'oci',
     requires: [],
     async start(host) {
-      const [runtime, conmon] = await Promise.all([findRuntime(options.runtime), findConmon(options.conmon)]);
+      const [runtime, conmon] = await Promise.all([
+        findRuntime(options.runtime, options.runtimeArgs),
+        findConmon(options.conmon),
+      ]);
       host.defer(() => runtime.close());
       const tasksDir = join(host.stateDir, 'tasks');
       const runtimeRoot = join(host.stateDir, 'runtime-root');

@@ -12,6 +12,8 @@ export interface RuntimeProgram {
   readonly path: string;
   readonly name: string;
   readonly version: string;
+  /** Words before every order to it. */
+  readonly args: readonly string[];
   /** Whether it takes a compiled filter from the annotation `run.oci.seccomp_bpf_data`. */
   readonly takesCompiledSeccomp: boolean;
   /** Whether an ended container is no more to it than a directory and cgroups, which can go without asking it. */
@@ -20,7 +22,10 @@ export interface RuntimeProgram {
 }
 
 /** Finds and asks the runtime. Throws FailedPrecondition when there is none. */
-export async function findRuntime(configured: string | undefined): Promise<RuntimeProgram> {
+export async function findRuntime(
+  configured: string | undefined,
+  args: readonly string[] = [],
+): Promise<RuntimeProgram> {
   const found = configured?.includes('/')
     ? configured
     : configured
@@ -44,6 +49,7 @@ export async function findRuntime(configured: string | undefined): Promise<Runti
     path: copy?.path ?? found,
     name,
     version,
+    args,
     takesCompiledSeccomp: isCrun,
     keepsFilesOnly: isCrun || name === 'runc',
     close: () => copy?.close(),

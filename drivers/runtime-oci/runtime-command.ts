@@ -43,6 +43,8 @@ export class RuntimeCommand {
   }
 
   #run(args: readonly string[], signal: AbortSignal) {
-    return this.#starter(() => run(this.#program.path, ['--root', this.#root, ...args], { signal }));
+    return this.#starter(() =>
+      run(this.#program.path, [...this.#program.args, '--root', this.#root, ...args], { signal }),
+    );
   }
 }

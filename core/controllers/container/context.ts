@@ -1,13 +1,13 @@
 /** What the steps of a container's life share. */
 import type { TaskSpec } from '@gantry/plugin-sdk/contracts/runtime.ts';
 import type { Logger } from '@gantry/plugin-sdk/extension-point.ts';
+import type { Defaults } from '../../config/defaults.ts';
 import type { EventLog } from '../../events/event-log.ts';
 import type { Locks } from '../../store/locks.ts';
 import type { ContainerRecord } from '../../store/record-types.ts';
 import type { Store } from '../../store/store.ts';
 import type { Drivers } from '../drivers.ts';
 import type { Images } from '../image.ts';
-import type { LogConfig } from '../logs/log-config.ts';
 import type { LogRotation } from '../logs/rotation.ts';
 import type { Volumes } from '../volume/volumes.ts';
 import type { Attachments } from './attachments.ts';
@@ -35,7 +35,7 @@ export interface ContainerContext {
   readonly stopping: AbortSignal;
   /** Removes a directory under `stateDir`, with what may be left in it; nothing there is success. */
   readonly rmStateDir: (dir: string) => Promise<void>;
-  readonly defaults: { readonly runtime: string; readonly snapshot: string; readonly log: LogConfig };
+  readonly defaults: Defaults;
 }
 
 export const ZERO_TIME = '0001-01-01T00:00:00Z';
