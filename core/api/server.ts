@@ -53,9 +53,12 @@ export class ApiServer {
   readonly #router = Router() as unknown as BareRouter;
   readonly #log: Logger;
   readonly #servers: http.Server[] = [];
+  /** Paths whose connections may be taken over. An upgrade asked for elsewhere is passed over, as HTTP allows. */
+  readonly #hijacks: readonly RegExp[];
 
   constructor({ rows, headers, log }: ApiOptions) {
     this.#log = log;
+    this.#hijacks = rows.filter(({ kind }) => kind === 'hijack').map(({ path }) => patternOf(path));
     const always = Object.entries(headers);
     this.#router.use((req: ApiRequest, res: ServerResponse, next: () => void) => {
       for (const [name, value] of always) res.setHeader(name, value);
@@ -73,7 +76,11 @@ export class ApiServer {
 
   /** A server with the table on it; the caller decides what it listens on. `tls` makes it HTTPS. */
   create(tls?: https.ServerOptions): http.Server {
-    const server = tls ? https.createServer({ ...tls, ...HTTP_OPTIONS }) : http.createServer(HTTP_OPTIONS);
+    const options = {
+      ...HTTP_OPTIONS,
+      shouldUpgradeCallback: (req: IncomingMessage) => this.#mayUpgrade(req),
+    };
+    const server = tls ? https.createServer({ ...tls, ...options }) : http.createServer(options);
     // A client that has sent all its stdin half-closes; the output must go on.
     Reflect.set(server, 'httpAllowHalfOpen', true);
     Reflect.set(server, 'allowHalfOpen', true);
@@ -81,11 +88,18 @@ export class ApiServer {
     server.on('upgrade', (req: IncomingMessage, socket: Duplex, head: Buffer) => {
       const res = new ServerResponse(req);
       res.assignSocket(socket as import('node:net').Socket);
+      // The server has let go of it: without a hijack nobody else would close it.
+      res.once('finish', () => (socket as import('node:net').Socket).destroySoon());
       markUpgrade(req, head);
       this.#handle(req, res);
     });
     this.#servers.push(server);
     return server;
+  }
+
+  #mayUpgrade({ url = '' }: IncomingMessage): boolean {
+    const path = url.split('?', 1)[0] ?? '';
+    return this.#hijacks.some((pattern) => pattern.test(path));
   }
 
   #handle(req: IncomingMessage, res: ServerResponse): void {
@@ -138,7 +152,9 @@ export class ApiServer {
     const thrown =
       error instanceof URIError ? new HostError('InvalidArgument', 'INVALID_PATH', error.message) : error;
     const { status, body } = toErrorAnswer(thrown);
-    if (status === 500) this.#log.error({ error: thrown }, 'request failed');
+    // What it was about to say, or was sent, is cut off: that is the client's doing.
+    const left = res.socket === null || res.socket.destroyed;
+    if (status === 500 && !left) this.#log.error({ error: thrown }, 'request failed');
     if (res.headersSent || !res.socket) {
       res.destroy();
       return;
@@ -146,6 +162,11 @@ export class ApiServer {
     res.statusCode = status;
     sendJson(res, body);
   }
+}
+
+/** With or without the version before it. */
+function patternOf(path: string): RegExp {
+  return new RegExp(`^(?:/v\\d+\\.\\d+)?${path.replace(/:\w+/g, '[^/]+')}$`);
 }
 
 function takesBody({ kind, method }: Row): boolean {
