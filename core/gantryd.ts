@@ -1,6 +1,6 @@
 /** The daemon's program: flags in, signals handled, exit status out. */
 import { flushCompileCache } from 'node:module';
-import { messageChain } from '@gantry/plugin-sdk/errors.ts';
+import { isHostError, messageChain } from '@gantry/plugin-sdk/errors.ts';
 import { daemonHelp } from './config/options/help.ts';
 import { type DaemonOptions, parseDaemonArgs } from './config/options/read.ts';
 import { startDaemon } from './daemon.ts';
@@ -40,6 +40,7 @@ async function run(options: DaemonOptions): Promise<void> {
 }
 
 main(process.argv.slice(2)).catch((error: unknown) => {
-  process.stderr.write(`gantryd: ${messageChain(error)}\n`);
+  const hint = isHostError(error) && error.hint ? ` (${error.hint})` : '';
+  process.stderr.write(`gantryd: ${messageChain(error)}${hint}\n`);
   process.exit(1);
 });

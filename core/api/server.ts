@@ -51,6 +51,8 @@ interface BareRouter {
 
 export class ApiServer {
   readonly #router = Router() as unknown as BareRouter;
+  /** A router for the rows of each first word of a path: one for all would try its hundred in turn. */
+  readonly #byWord: ReadonlyMap<string, BareRouter>;
   readonly #log: Logger;
   readonly #servers: http.Server[] = [];
   /** Paths whose connections may be taken over. An upgrade asked for elsewhere is passed over, as HTTP allows. */
@@ -65,7 +67,13 @@ export class ApiServer {
       takeVersion(req);
       next();
     });
-    for (const row of rows) this.#mount(row);
+    const words = Map.groupBy(rows, ({ path }) => firstWord(path));
+    this.#byWord = new Map([...words].map(([word, ofWord]) => [word, this.#routerOf(ofWord)]));
+    this.#router.use((req: ApiRequest, res: ServerResponse, next: () => void) => {
+      const router = this.#byWord.get(firstWord(req.url));
+      if (router) router(req, res, next);
+      else next();
+    });
     this.#router.use((req: ApiRequest) => {
       throw notFound(req);
     });
@@ -117,12 +125,16 @@ export class ApiServer {
     );
   }
 
-  #mount(row: Row): void {
-    const method = row.method.toLowerCase() as Lowercase<Row['method']>;
-    this.#router.route(row.path)[method](async (req, res) => {
-      if (outside(row, req.apiVersion)) throw notFound(req);
-      await this.#run(row, req, res);
-    });
+  #routerOf(rows: readonly Row[]): BareRouter {
+    const router = Router() as unknown as BareRouter;
+    for (const row of rows) {
+      const method = row.method.toLowerCase() as Lowercase<Row['method']>;
+      router.route(row.path)[method](async (req, res) => {
+        if (outside(row, req.apiVersion)) throw notFound(req);
+        await this.#run(row, req, res);
+      });
+    }
+    return router;
   }
 
   async #run(row: Row, req: ApiRequest, res: ServerResponse): Promise<void> {
@@ -167,6 +179,11 @@ export class ApiServer {
 /** With or without the version before it. */
 function patternOf(path: string): RegExp {
   return new RegExp(`^(?:/v\\d+\\.\\d+)?${path.replace(/:\w+/g, '[^/]+')}$`);
+}
+
+/** `containers` of `/containers/json?all=1`. */
+function firstWord(path: string): string {
+  return /^\/([^/?]*)/.exec(path)?.[1] ?? '';
 }
 
 function takesBody({ kind, method }: Row): boolean {
