@@ -104,7 +104,7 @@ async function buildEngine(
   const snapshots = await host.driver(snapshotPoint, defaults.snapshot);
   const content = await ContentStore.open(path.join(dataRoot, 'content'));
   const events = await EventLog.open(path.join(dataRoot, 'events', 'events.jsonl'), log);
-  const archives = new Archives(content, new LayerStore(snapshots, new LayerExtractor()), snapshots);
+  const archives = new Archives(content, new LayerStore(snapshots, new LayerExtractor()));
   const taskSpecs: ContainerContext['taskSpecs'] = new Map();
   const handlers = effectHandlers({
     drivers: host,

@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
 import { imageEvent } from '../events/emit.ts';
 import type { EventLog } from '../events/event-log.ts';
+import type { ContentLease } from '../images/lease.ts';
 import { effect } from '../store/effect.ts';
 import type { Locks } from '../store/locks.ts';
 import type { ImageRecord } from '../store/record-types.ts';
@@ -16,23 +17,27 @@ export interface UnpackedImage {
   readonly names: readonly string[];
 }
 
-/** Reads archives; leaves blobs and layers that nobody refers to until the image is on the books. */
+/** Which content records name, as they are at the moment of asking. */
+export interface UsedContent {
+  layer(diffId: string): boolean;
+  blob(digest: string): boolean;
+}
+
+/** Reads archives. What is taken in under a lease stays, though no record names it yet, until the lease is disposed of. */
 export interface ImageArchives {
-  load(
-    archive: Readable,
-    onProgress: (text: string) => void,
-    signal: AbortSignal,
-  ): Promise<readonly UnpackedImage[]>;
+  lease(): ContentLease;
+  load(archive: Readable, lease: ContentLease, signal: AbortSignal): Promise<readonly UnpackedImage[]>;
   import(
     archive: Readable,
     options: { changes: readonly string[]; message: string },
+    lease: ContentLease,
     signal: AbortSignal,
   ): Promise<UnpackedImage>;
-  /** Removes blobs and layers that no image of `kept` uses. */
-  collect(kept: readonly ImageRecord[], signal: AbortSignal): Promise<void>;
+  /** Removes blobs and layers that are neither used nor under a lease. */
+  collect(used: UsedContent, signal: AbortSignal): Promise<void>;
 }
 
-/** All images share their content, so whoever adds to it or takes away does so alone. */
+/** Names and content are shared by all images, so whoever changes records does so alone; held for moments only. */
 const CONTENT = 'image/content';
 
 export class Images {
@@ -100,21 +105,16 @@ export class Images {
 
   /** Takes in every image of a `docker save` or OCI archive; `onProgress` gets lines for a person. */
   async load(archive: Readable, onProgress: (text: string) => void, signal: AbortSignal): Promise<void> {
-    const unpacked = contentEffect();
-    await this.#locks.hold([CONTENT], signal, async () => {
-      await using op = await this.#store.begin('image.load', CONTENT, { makes: [unpacked] });
-      op.made(unpacked);
-      const images = await this.#archives.load(archive, onProgress, signal);
-      await op.commit({ put: this.#puts(images) }, { keep: false });
-      for (const { record, names } of images) {
-        if (names.length === 0) onProgress(`Loaded image ID: ${record.id}\n`);
-        for (const name of names) onProgress(`Loaded image: ${familiarName(normalizeName(name))}\n`);
-        for (const name of names.length > 0 ? names : [record.id]) {
-          const shown = name === record.id ? name : familiarName(normalizeName(name));
-          imageEvent(this.#events, record, 'load', shown);
-        }
-      }
-    });
+    const images = await this.takeIn('image.load', signal, (lease) =>
+      this.#archives.load(archive, lease, signal),
+    );
+    for (const { record, names } of images) {
+      const shown = names.map((name) => familiarName(normalizeName(name)));
+      if (shown.length === 0) onProgress(`Loaded image ID: ${record.id}\n`);
+      for (const name of shown) onProgress(`Loaded image: ${name}\n`);
+      for (const name of shown.length > 0 ? shown : [record.id])
+        imageEvent(this.#events, record, 'load', name);
+    }
   }
 
   /** A root file system as an image of one layer; answers its id. */
@@ -124,16 +124,43 @@ export class Images {
     signal: AbortSignal,
   ): Promise<string> {
     if (options.name !== '') normalizeName(options.name);
-    const unpacked = contentEffect();
-    return this.#locks.hold([CONTENT], signal, async () => {
-      await using op = await this.#store.begin('image.import', CONTENT, { makes: [unpacked] });
+    const names = options.name === '' ? [] : [options.name];
+    const [image] = await this.takeIn('image.import', signal, async (lease) => [
+      { ...(await this.#archives.import(archive, options, lease, signal)), names },
+    ]);
+    if (!image) return '';
+    imageEvent(this.#events, image.record, 'import');
+    if (options.name !== '') imageEvent(this.#events, image.record, 'tag', familiarName(options.name));
+    return image.record.id;
+  }
+
+  /**
+   * Brings images in as one operation: `work` puts their content in place, under the lease, and this puts them on the
+   * books; cut off or failed, what nobody uses is collected. Many go on side by side.
+   */
+  async takeIn(
+    name: string,
+    signal: AbortSignal,
+    work: (lease: ContentLease) => Promise<readonly UnpackedImage[]>,
+  ): Promise<readonly UnpackedImage[]> {
+    const id = crypto.randomUUID();
+    const object = `image/taking-in/${id}` as const;
+    const unpacked = effect('unpacked-image', id, { digests: [] });
+    return this.#locks.hold([object], signal, async () => {
+      await using op = await this.#locks.hold([CONTENT], signal, () =>
+        this.#store.begin(name, object, { makes: [unpacked] }),
+      );
       op.made(unpacked);
-      const image = await this.#archives.import(archive, options, signal);
-      const names = options.name === '' ? [] : [options.name];
-      await op.commit({ put: this.#puts([{ ...image, names }]) }, { keep: false });
-      imageEvent(this.#events, image.record, 'import');
-      if (options.name !== '') imageEvent(this.#events, image.record, 'tag', familiarName(options.name));
-      return image.record.id;
+      await using lease = this.#archives.lease();
+      const images = await work(lease);
+      const replaces = await this.#locks.hold([CONTENT], signal, async () => {
+        const puts = this.#puts(images);
+        const replaces = puts.some((record) => this.#losesContent(record));
+        await op.commit({ put: puts.map(toPut) }, { keep: replaces });
+        return replaces;
+      });
+      if (replaces) await this.#collectOf(object, unpacked.key, signal);
+      return images;
     });
   }
 
@@ -160,9 +187,13 @@ export class Images {
     });
   }
 
-  /** Removes content that no image or container uses any more; the caller holds `image/content`. */
+  /** Removes content that no image or container uses any more. */
   async collect(signal: AbortSignal): Promise<void> {
-    await this.#archives.collect(this.all(), signal);
+    const used = {
+      blob: (digest: string) => usedBlobs(this.#store).has(digest),
+      layer: (diffId: string) => usedLayers(this.#store).has(diffId),
+    };
+    await this.#archives.collect(used, signal);
   }
 
   /** The record goes first, with a note that its content is to go; what a crash leaves of that, replay collects. */
@@ -171,9 +202,21 @@ export class Images {
     await this.#store.put('image.remove', { remove: [{ kind: 'image', id: image.id }] }, [
       { ...content, owner: CONTENT },
     ]);
-    const op = this.#store.resume('image.collect', CONTENT);
-    await op.release(content.key, signal);
+    await this.#collectOf(CONTENT, content.key, signal);
+  }
+
+  async #collectOf(object: `image/${string}`, key: string, signal: AbortSignal): Promise<void> {
+    const op = this.#store.resume('image.collect', object);
+    await op.release(key, signal);
     await op.commit({});
+  }
+
+  /** Whether the record's present content differs: what only that used is to go. */
+  #losesContent({ id, manifest, blobs }: ImageRecord): boolean {
+    const now = this.#store.records.get('image', id);
+    return (
+      now !== undefined && [now.manifest, ...now.blobs].some((one) => ![manifest, ...blobs].includes(one))
+    );
   }
 
   #refuseInUse(image: ImageRecord, reference: string): void {
@@ -193,7 +236,7 @@ export class Images {
   }
 
   /** New images, and the older ones whose names they take. */
-  #puts(images: readonly UnpackedImage[]): readonly Put[] {
+  #puts(images: readonly UnpackedImage[]): readonly ImageRecord[] {
     const changed = new Map<string, ImageRecord>();
     const current = (id: string) => changed.get(id) ?? this.#store.records.get('image', id);
     for (const { record, names } of images) {
@@ -206,8 +249,21 @@ export class Images {
       const all = [...new Set([...(current(record.id)?.names ?? []), ...taken])];
       changed.set(record.id, { ...record, names: all, loadedAt: new Date().toISOString() });
     }
-    return [...changed.values()].map(toPut);
+    return [...changed.values()];
   }
+}
+
+/** Diff ids that images and containers stand on. */
+export function usedLayers(store: Store): ReadonlySet<string> {
+  const containers = store.records.all('container');
+  const mounted = containers.flatMap(({ mounts }) => mounts.flatMap(({ image }) => image?.layers ?? []));
+  const owners = [...store.records.all('image'), ...containers];
+  return new Set([...owners.flatMap(({ layers }) => layers), ...mounted]);
+}
+
+/** Digests of the blobs that images consist of. */
+export function usedBlobs(store: Store): ReadonlySet<string> {
+  return new Set(store.records.all('image').flatMap(({ id, manifest, blobs }) => [id, manifest, ...blobs]));
 }
 
 function contentEffect() {

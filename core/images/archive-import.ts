@@ -22,17 +22,16 @@ export async function importArchive(
   rootfs: AsyncIterable<Uint8Array>,
   options: ImportOptions,
 ): Promise<LoadedImage> {
-  const { content, signal, onProgress } = options;
+  const { lease, signal, onProgress } = options;
   const defaults = applyChanges({}, options.changes);
-  const layer = await content.stage(decompress(rootfs), signal);
+  const layer = await lease.content.stage(decompress(rootfs), signal);
   try {
-    await using session = options.layers.session();
     let currentBytes = 0;
     const onRead = (bytes: number) => {
       currentBytes += bytes;
       onProgress?.({ diffId: layer.digest, currentBytes, totalBytes: layer.sizeBytes });
     };
-    await session.ensure([layer.digest], layer.path, { signal, onRead });
+    await lease.layers.ensure([layer.digest], layer.path, { signal, onRead });
     const config: ImageConfig = {
       created: options.now.toISOString(),
       architecture: options.architecture ?? hostArchitecture(),
@@ -51,10 +50,11 @@ export async function importArchive(
       },
     ];
     const manifest = buildManifest(configBytes, layers);
+    await lease.holdBlobs([layer.digest, sha256(configBytes), sha256(manifest)]);
     await layer.commit();
-    await content.put(configBytes);
-    await content.put(manifest);
-    session.keep();
+    await lease.content.put(configBytes);
+    await lease.content.put(manifest);
+    lease.keep();
     return {
       id: sha256(configBytes),
       config,

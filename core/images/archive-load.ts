@@ -1,10 +1,11 @@
 /** `docker load`: images from a Docker or OCI archive into the content store and the snapshot driver. */
 import { ArchiveFiles } from './archive-files.ts';
 import { type PlannedImage, planImages } from './archive-plan.ts';
-import type { ContentStore, StagedBlob } from './content.ts';
+import type { StagedBlob } from './content.ts';
 import { sha256 } from './digest.ts';
 import { badImage, type ImageConfig, parseImageConfig } from './image-config.ts';
-import type { LayerSession, LayerStore } from './layer-store.ts';
+import type { LayerSession } from './layer-store.ts';
+import type { ContentLease } from './lease.ts';
 import { buildManifest } from './manifest.ts';
 
 export interface LoadedLayer {
@@ -35,17 +36,16 @@ export interface LoadProgress {
 }
 
 export interface LoadOptions {
-  readonly content: ContentStore;
-  readonly layers: LayerStore;
+  readonly lease: ContentLease;
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
  * Everything is verified before anything is named: layers by their diff ids while they are unpacked, blobs of an OCI
- * layout by their names. All or nothing: when it throws, neither blobs nor layers of this archive stay that were not
- * there before, except that a disk full at the last step may leave blobs that nothing refers to. Errors:
- * InvalidArgument, ResourceExhausted, Canceled.
+ * layout by their names. All or nothing: when it throws and the lease is disposed of, neither blobs nor layers of this
+ * archive stay that were not there before, except that a disk full at the last step may leave blobs that nothing refers
+ * to. Errors: InvalidArgument, ResourceExhausted, Canceled.
  */
 export async function loadArchive(
   archive: AsyncIterable<Uint8Array>,
@@ -53,27 +53,21 @@ export async function loadArchive(
 ): Promise<readonly LoadedImage[]> {
   const files = new ArchiveFiles();
   try {
-    await files.read(archive, options.content, options.signal);
-    await using session = options.layers.session();
+    await files.read(archive, options.lease.content, options.signal);
     const images: { image: LoadedImage; store: () => Promise<void> }[] = [];
     for (const planned of await planImages(files)) {
       const configBytes = await files.bytes(planned.config, 'the configuration');
-      images.push(await unpack(planned, configBytes, session, options));
+      images.push(await unpack(planned, configBytes, options));
     }
     for (const { store } of images) await store();
-    session.keep();
+    options.lease.keep();
     return images.map(({ image }) => image);
   } finally {
     await files.discard();
   }
 }
 
-async function unpack(
-  planned: PlannedImage,
-  configBytes: Buffer,
-  session: LayerSession,
-  options: LoadOptions,
-) {
+async function unpack(planned: PlannedImage, configBytes: Buffer, options: LoadOptions) {
   const config = parseImageConfig(configBytes);
   const diffIds = config.rootfs.diff_ids;
   if (diffIds.length !== planned.layers.length) {
@@ -82,7 +76,7 @@ async function unpack(
   const layers: LoadedLayer[] = [];
   for (const [at, { file, mediaType }] of planned.layers.entries()) {
     const chain = diffIds.slice(0, at + 1);
-    await unpackLayer(chain, file, session, options);
+    await unpackLayer(chain, file, options.lease.layers, options);
     layers.push({ diffId: chain[at] ?? '', digest: file.digest, sizeBytes: file.sizeBytes, mediaType });
   }
   const manifest = planned.manifest ? await planned.manifest.bytes() : buildManifest(configBytes, layers);
@@ -96,9 +90,11 @@ async function unpack(
   };
   // The referrer last: a manifest in the store has all that it names.
   const store = async () => {
+    const { lease } = options;
+    await lease.holdBlobs([image.id, image.manifestDigest, ...layers.map(({ digest }) => digest)]);
     for (const { file } of planned.layers) await file.commit();
     await planned.config.commit();
-    await options.content.put(manifest);
+    await lease.content.put(manifest);
   };
   return { image, store };
 }

@@ -1,56 +1,43 @@
 /** What the image controller asks of archives: taken in whole, verified, with their layers in the snapshot driver. */
 import type { Readable } from 'node:stream';
-import type { SnapshotDriver } from '@gantry/plugin-sdk/contracts/snapshot.ts';
-import type { ImageArchives, UnpackedImage } from '../controllers/image.ts';
-import type { ImageRecord } from '../store/record-types.ts';
+import type { ImageArchives, UnpackedImage, UsedContent } from '../controllers/image.ts';
 import { importArchive } from './archive-import.ts';
 import { type LoadedImage, loadArchive } from './archive-load.ts';
 import type { ContentStore } from './content.ts';
 import type { LayerStore } from './layer-store.ts';
+import { ContentLease } from './lease.ts';
 
 export class Archives implements ImageArchives {
   readonly #content: ContentStore;
   readonly #layers: LayerStore;
-  readonly #snapshots: SnapshotDriver;
 
-  constructor(content: ContentStore, layers: LayerStore, snapshots: SnapshotDriver) {
+  constructor(content: ContentStore, layers: LayerStore) {
     this.#content = content;
     this.#layers = layers;
-    this.#snapshots = snapshots;
   }
 
-  async load(archive: Readable, _onProgress: (text: string) => void, signal: AbortSignal) {
-    const images = await loadArchive(archive, { content: this.#content, layers: this.#layers, signal });
-    return images.map(toUnpacked);
+  lease(): ContentLease {
+    return new ContentLease(this.#content, this.#layers);
+  }
+
+  async load(archive: Readable, lease: ContentLease, signal: AbortSignal) {
+    return (await loadArchive(archive, { lease, signal })).map(toUnpacked);
   }
 
   async import(
     archive: Readable,
     options: { changes: readonly string[]; message: string },
+    lease: ContentLease,
     signal: AbortSignal,
   ) {
     const { changes, message } = options;
-    return toUnpacked(
-      await importArchive(archive, {
-        content: this.#content,
-        layers: this.#layers,
-        signal,
-        changes,
-        message,
-        names: [],
-        now: new Date(),
-      }),
-    );
+    const now = new Date();
+    return toUnpacked(await importArchive(archive, { lease, signal, changes, message, names: [], now }));
   }
 
-  async collect(kept: readonly ImageRecord[], signal: AbortSignal): Promise<void> {
-    const layers = new Set(kept.flatMap((image) => image.layers));
-    for (const layer of await this.#snapshots.listLayers({}, { signal })) {
-      if (!layers.has(layer)) await this.#snapshots.removeLayer({ layers: [layer] }, { signal });
-    }
-    const blobs = new Set(kept.flatMap((image) => [image.id, image.manifest, ...image.blobs]));
-    for (const digest of await this.#content.list())
-      if (!blobs.has(digest)) await this.#content.remove(digest);
+  async collect(used: UsedContent, signal: AbortSignal): Promise<void> {
+    await this.#layers.collect(used.layer, signal);
+    await this.#content.collect(used.blob);
   }
 }
 

@@ -10,6 +10,7 @@ import { Readable } from 'node:stream';
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
 import { syncDirectory } from '@gantry/plugin-sdk/system/sync.ts';
 import { digestHex, requireSame, sha256 } from './digest.ts';
+import { Holds } from './holds.ts';
 
 export interface Blob {
   readonly digest: string;
@@ -28,6 +29,8 @@ export interface StagedBlob extends Blob {
 }
 
 export class ContentStore {
+  /** By digest; see `ContentLease`. */
+  readonly holds = new Holds();
   readonly #blobs: string;
   readonly #ingest: string;
 
@@ -112,6 +115,18 @@ export class ContentStore {
   /** Harmless when absent. Not synced: a blob that comes back after a power cut is unreferenced, no more. */
   async remove(digest: string): Promise<void> {
     await rm(this.path(digest), { force: true });
+  }
+
+  /** Removes every blob that nobody holds and that is not used, `isUsed` told anew for each. */
+  async collect(isUsed: (digest: string) => boolean): Promise<void> {
+    for (const digest of await this.list()) {
+      if (isUsed(digest)) continue;
+      await this.holds.removeUnheld(
+        digest,
+        () => isUsed(digest),
+        () => this.remove(digest),
+      );
+    }
   }
 
   async list(): Promise<readonly string[]> {

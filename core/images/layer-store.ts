@@ -5,6 +5,7 @@
 import type { SnapshotDriver } from '@gantry/plugin-sdk/contracts/snapshot.ts';
 import { requireSame } from './digest.ts';
 import type { ExtractCall, LayerExtractor } from './extract/extractor.ts';
+import { Holds } from './holds.ts';
 
 export interface LayerSession {
   /**
@@ -23,10 +24,8 @@ const FOREVER = new AbortController().signal;
 export class LayerStore {
   readonly #snapshots: SnapshotDriver;
   readonly #extractor: LayerExtractor;
-  /** Work under way by diff id: two loads of one layer take turns. */
-  readonly #turns = new Map<string, Promise<unknown>>();
-  /** How many open sessions count on a layer. */
-  readonly #holds = new Map<string, number>();
+  /** By diff id: two loads of one layer take turns. */
+  readonly #holds = new Holds();
   /** Layers that only open sessions, and no image, want so far. */
   readonly #fresh = new Set<string>();
 
@@ -40,9 +39,9 @@ export class LayerStore {
     return {
       ensure: (layers, blobPath, call) => {
         const id = layers.at(-1) ?? '';
-        if (!held.has(id)) this.#holds.set(id, (this.#holds.get(id) ?? 0) + 1);
+        if (!held.has(id)) void this.#holds.hold(id);
         held.set(id, layers);
-        return this.#inTurn(id, () => this.#ensure(layers, blobPath, call));
+        return this.#holds.inTurn(id, () => this.#ensure(layers, blobPath, call));
       },
       keep: () => {
         for (const id of held.keys()) this.#fresh.delete(id);
@@ -50,10 +49,22 @@ export class LayerStore {
       [Symbol.asyncDispose]: async () => {
         // Top first: a driver may refuse to remove what has a child.
         for (const [id, layers] of [...held].reverse())
-          await this.#inTurn(id, () => this.#release(id, layers));
+          await this.#holds.inTurn(id, () => this.#release(id, layers));
         held.clear();
       },
     };
+  }
+
+  /** Removes every layer that no session counts on and that is not used, `isUsed` told anew for each. */
+  async collect(isUsed: (id: string) => boolean, signal: AbortSignal): Promise<void> {
+    for (const id of await this.#snapshots.listLayers({}, { signal })) {
+      if (isUsed(id)) continue;
+      await this.#holds.removeUnheld(
+        id,
+        () => isUsed(id),
+        () => this.#snapshots.removeLayer({ layers: [id] }, { signal }),
+      );
+    }
   }
 
   async #ensure(layers: readonly string[], blobPath: string, call: ExtractCall): Promise<'made' | 'present'> {
@@ -74,20 +85,7 @@ export class LayerStore {
   }
 
   async #release(id: string, layers: readonly string[]): Promise<void> {
-    const left = (this.#holds.get(id) ?? 1) - 1;
-    if (left > 0) this.#holds.set(id, left);
-    else this.#holds.delete(id);
-    if (left > 0 || !this.#fresh.delete(id)) return;
+    if (!this.#holds.release(id) || !this.#fresh.delete(id)) return;
     await this.#snapshots.removeLayer({ layers }, { signal: FOREVER });
-  }
-
-  async #inTurn<T>(id: string, work: () => Promise<T>): Promise<T> {
-    const turn = (this.#turns.get(id) ?? Promise.resolve()).then(work, work);
-    this.#turns.set(id, turn);
-    try {
-      return await turn;
-    } finally {
-      if (this.#turns.get(id) === turn) this.#turns.delete(id);
-    }
   }
 }

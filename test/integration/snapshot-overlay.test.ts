@@ -23,6 +23,7 @@ import { ContentStore } from '../../core/images/content.ts';
 import { sha256 } from '../../core/images/digest.ts';
 import { LayerExtractor } from '../../core/images/extract/extractor.ts';
 import { LayerStore } from '../../core/images/layer-store.ts';
+import { ContentLease } from '../../core/images/lease.ts';
 import { snapshotOverlay } from '../../drivers/snapshot-overlay/module.ts';
 import { kernelDefaults, overlayOptions } from '../../drivers/snapshot-overlay/options.ts';
 import { fails } from '../fixtures/fails.ts';
@@ -286,10 +287,8 @@ t.test('an image from an archive: whiteouts and opaque directories hide what is 
   const extractor = new LayerExtractor();
   t.teardown(() => extractor.close());
   const content = await ContentStore.open(join(root, 'content'));
-  const [image] = await loadArchive(createReadStream(archive), {
-    content,
-    layers: new LayerStore(driver, extractor),
-  });
+  await using lease = new ContentLease(content, new LayerStore(driver, extractor));
+  const [image] = await loadArchive(createReadStream(archive), { lease });
   t.same(
     image?.layers.map(({ diffId }) => diffId),
     diffIds,

@@ -1,6 +1,8 @@
 /** Layers and blobs: those that no image uses, and those that an image lacks. */
 import { type SnapshotDriver, snapshotPoint } from '@gantry/plugin-sdk/contracts/snapshot.ts';
+import { HostError } from '@gantry/plugin-sdk/errors.ts';
 import type { ImageRecord } from '../../store/record-types.ts';
+import { usedBlobs, usedLayers } from '../image.ts';
 import { type Check, type Found, REPAIR, type Scene, soon } from './finding.ts';
 
 /** Content of images that are being taken in is on no book yet, so nothing is said while that goes on. */
@@ -33,7 +35,7 @@ async function layersByDriver(scene: Scene, signal: AbortSignal): Promise<Readon
 
 function unknownLayers(scene: Scene, name: string, { driver, ids }: Layers): readonly Found[] {
   return ids
-    .filter((id) => !usedLayers(scene).has(id))
+    .filter((id) => !usedLayers(scene.store).has(id))
     .map((id) => ({
       kind: 'layer',
       subject: `${name}/${id}`,
@@ -41,14 +43,14 @@ function unknownLayers(scene: Scene, name: string, { driver, ids }: Layers): rea
       mend: `"${REPAIR}" removes it`,
       repair: (signal) =>
         whileNothingComes(scene, signal, async () => {
-          if (!usedLayers(scene).has(id)) await driver.removeLayer({ layers: [id] }, { signal });
+          if (!usedLayers(scene.store).has(id)) await driver.removeLayer({ layers: [id] }, { signal });
         }),
     }));
 }
 
 function unknownBlobs(scene: Scene, blobs: readonly string[]): readonly Found[] {
   return blobs
-    .filter((digest) => !usedBlobs(scene).has(digest))
+    .filter((digest) => !usedBlobs(scene.store).has(digest))
     .map((digest) => ({
       kind: 'blob',
       subject: digest,
@@ -56,7 +58,7 @@ function unknownBlobs(scene: Scene, blobs: readonly string[]): readonly Found[] 
       mend: `"${REPAIR}" removes it`,
       repair: (signal) =>
         whileNothingComes(scene, signal, async () => {
-          if (!usedBlobs(scene).has(digest)) await scene.content.remove(digest);
+          if (!usedBlobs(scene.store).has(digest)) await scene.content.remove(digest);
         }),
     }));
 }
@@ -85,22 +87,17 @@ function lacking(
   ];
 }
 
-function usedLayers({ store }: Scene): ReadonlySet<string> {
-  const containers = store.records.all('container');
-  const mounted = containers.flatMap(({ mounts }) => mounts.flatMap(({ image }) => image?.layers ?? []));
-  const owners = [...store.records.all('image'), ...containers];
-  return new Set([...owners.flatMap(({ layers }) => layers), ...mounted]);
-}
-
-function usedBlobs({ store }: Scene): ReadonlySet<string> {
-  return new Set(store.records.all('image').flatMap(({ id, manifest, blobs }) => [id, manifest, ...blobs]));
-}
-
 function isTakingIn({ locks, store }: Scene): boolean {
   const open = store.openOperations().some(({ object }) => object.startsWith('image/'));
   return open || locks.heldKeys().some((key) => key.startsWith('image/'));
 }
 
 function whileNothingComes(scene: Scene, signal: AbortSignal, work: () => Promise<void>): Promise<void> {
-  return scene.locks.hold(['image/content'], signal, work);
+  return scene.locks.hold(['image/content'], signal, async () => {
+    // Whoever takes images in has begun under this key.
+    if (scene.locks.heldKeys().some((key) => key.startsWith('image/taking-in/'))) {
+      throw new HostError('Conflict', 'IMAGE_ARRIVING', 'remove content: an image is being taken in');
+    }
+    await work();
+  });
 }

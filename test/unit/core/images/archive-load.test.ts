@@ -14,12 +14,13 @@ import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { Ajv } from 'ajv';
 import t, { type Test } from 'tap';
 import { importArchive } from '../../../../core/images/archive-import.ts';
-import { type LoadProgress, loadArchive } from '../../../../core/images/archive-load.ts';
+import { type LoadOptions, type LoadProgress, loadArchive } from '../../../../core/images/archive-load.ts';
 import { ContentStore } from '../../../../core/images/content.ts';
 import { sha256 } from '../../../../core/images/digest.ts';
 import { LayerExtractor } from '../../../../core/images/extract/extractor.ts';
 import { hostArchitecture } from '../../../../core/images/image-config.ts';
 import { LayerStore } from '../../../../core/images/layer-store.ts';
+import { ContentLease } from '../../../../core/images/lease.ts';
 import { fakeSnapshotDriver } from '../../../fakes/snapshot-driver.ts';
 import { fails } from '../../../fixtures/fails.ts';
 import { makeBusyboxArchive } from '../../../fixtures/make-busybox-image.ts';
@@ -36,13 +37,18 @@ async function scene(t: Test) {
   const content = await ContentStore.open(join(root, 'content'));
   const snapshots = fakeSnapshotDriver(join(root, 'snapshots'));
   const layers = new LayerStore(snapshots, extractor);
+  const leased = async <T>(work: (lease: ContentLease) => Promise<T>): Promise<T> => {
+    await using lease = new ContentLease(content, layers);
+    return await work(lease);
+  };
   return {
     root,
     content,
     snapshots,
     layers,
     load: (archive: Buffer, onProgress?: (progress: LoadProgress) => void) =>
-      loadArchive(chunks(archive), { content, layers, onProgress }),
+      leased((lease) => loadArchive(chunks(archive), { lease, onProgress })),
+    leased,
     /** Everything that is kept or lies about. */
     remains: async () => ({
       blobs: [...(await content.list())].sort(),
@@ -427,26 +433,28 @@ t.test('a failed load keeps what another load or image has', async (t) => {
 });
 
 t.test('a caller who goes away leaves nothing', async (t) => {
-  const { content, layers, remains } = await scene(t);
+  const { leased, remains } = await scene(t);
   const archive = dockerArchive(configOf([BASE, TOP]), [file('a', BASE), file('b', TOP)]);
+  const load = (source: AsyncIterable<Uint8Array>, options: Omit<LoadOptions, 'lease'>) =>
+    leased((lease) => loadArchive(source, { lease, ...options }));
   const leaving = new AbortController();
   const onProgress = () => leaving.abort();
-  await t.rejects(loadArchive(chunks(archive), { content, layers, onProgress, signal: leaving.signal }), {
+  await t.rejects(load(chunks(archive), { onProgress, signal: leaving.signal }), {
     name: 'AbortError',
   });
   t.same(await remains(), NOTHING);
   const gone = AbortSignal.abort();
-  await t.rejects(loadArchive(chunks(archive), { content, layers, signal: gone }), { name: 'AbortError' });
+  await t.rejects(load(chunks(archive), { signal: gone }), { name: 'AbortError' });
   const breaking = async function* () {
     yield archive.subarray(0, 1000);
     throw new Error('connection reset');
   };
-  await t.rejects(loadArchive(breaking(), { content, layers }), { message: 'connection reset' });
+  await t.rejects(load(breaking(), {}), { message: 'connection reset' });
   t.same(await remains(), NOTHING);
 });
 
 t.test('the busybox fixture in both forms, and as skopeo rewrites it', async (t) => {
-  const { root, content, layers, snapshots } = await scene(t);
+  const { root, leased, snapshots } = await scene(t);
   const source = join(root, 'docker.tar');
   const made = makeBusyboxArchive(source, { tag: 'busybox:test', config: { Volumes: { '/data': {} } } });
   const oci = join(root, 'oci.tar');
@@ -461,7 +469,9 @@ t.test('the busybox fixture in both forms, and as skopeo rewrites it', async (t)
   skopeo(`docker-archive:${join(root, 'skopeo-docker.tar')}:busybox:test`);
   skopeo(`oci-archive:${join(root, 'skopeo-oci.tar')}:busybox:test`);
   for (const name of ['docker', 'oci', 'skopeo-docker', 'skopeo-oci']) {
-    const [image] = await loadArchive(createReadStream(join(root, `${name}.tar`)), { content, layers });
+    const [image] = await leased((lease) =>
+      loadArchive(createReadStream(join(root, `${name}.tar`)), { lease }),
+    );
     t.match(
       image?.layers.map(({ diffId }) => diffId),
       made.diffIds,
@@ -473,13 +483,16 @@ t.test('the busybox fixture in both forms, and as skopeo rewrites it', async (t)
 });
 
 t.test('import: a tar with changes', async (t) => {
-  const { content, layers, snapshots, remains } = await scene(t);
-  const options = { content, layers, names: ['app:1'], now: new Date('2024-05-06T07:08:09Z') };
-  const image = await importArchive(chunks(gzipSync(BASE)), {
-    ...options,
-    changes: ['CMD ["sh"]', 'ENV A=1'],
-    message: 'first',
-  });
+  const { leased, snapshots, remains } = await scene(t);
+  const options = { names: ['app:1'], now: new Date('2024-05-06T07:08:09Z') };
+  const image = await leased((lease) =>
+    importArchive(chunks(gzipSync(BASE)), {
+      ...options,
+      lease,
+      changes: ['CMD ["sh"]', 'ENV A=1'],
+      message: 'first',
+    }),
+  );
   t.equal(image.id, sha256(image.configBytes));
   t.match(image, { names: ['app:1'], layers: [{ diffId: sha256(BASE), digest: sha256(BASE) }] });
   t.match(image.config, {
@@ -496,7 +509,7 @@ t.test('import: a tar with changes', async (t) => {
     { rootfs: BASE, changes: ['RUN rm -rf /'] },
   ]) {
     await t.rejects(
-      importArchive(chunks(bad.rootfs), { ...options, changes: bad.changes }),
+      leased((lease) => importArchive(chunks(bad.rootfs), { ...options, lease, changes: bad.changes })),
       fails('InvalidArgument'),
     );
     t.same(await remains(), before);
@@ -531,10 +544,8 @@ t.test(
   { skip: hasSchemas ? false : 'the published schemas are not here' },
   async (t) => {
     const ajv = publishedSchemas(join(SCHEMAS, 'image-spec'));
-    const { content, layers } = await scene(t);
-    const image = await importArchive(chunks(BASE), {
-      content,
-      layers,
+    const { content, leased } = await scene(t);
+    const options = {
       names: [],
       now: new Date(0),
       changes: [
@@ -548,7 +559,8 @@ t.test(
         'WORKDIR /w',
         'STOPSIGNAL SIGINT',
       ],
-    });
+    };
+    const image = await leased((lease) => importArchive(chunks(BASE), { ...options, lease }));
     const documents = {
       'config-schema.json': image.configBytes,
       'image-manifest-schema.json': await content.read(image.manifestDigest),
