@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { mkdirSync, rmSync } from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
+import type { Bench } from './bench.ts';
 import { startGantry } from './gantry.ts';
 import { median, timed, type Verdict } from './measure.ts';
 import type { EngineUnderTest } from './peer.ts';
@@ -17,7 +18,9 @@ const READS = 300;
 const PAIRS = 100;
 const ALTERNATIONS = 5;
 
-export async function zooCases(root: string, tell: (verdict: Verdict) => void): Promise<void> {
+export async function zooCases(bench: Bench): Promise<void> {
+  if (!bench.wants('bad plugins')) return;
+  const root = path.join(bench.root, 'zoo');
   mkdirSync(root, { recursive: true });
   const engine = await startGantry(root);
   const zoo = spawn(process.execPath, [
@@ -31,15 +34,15 @@ export async function zooCases(root: string, tell: (verdict: Verdict) => void): 
     const changed = once(zoo.stdout, 'data');
     zoo.kill('SIGUSR2');
     await changed;
-    tell(await moved(engine));
-    for (const verdict of await reads(engine)) tell(verdict);
+    bench.note(await moved(engine));
+    await reads(bench, engine);
     zoo.kill('SIGKILL');
     await once(zoo, 'exit');
     await engine.stop();
     for (const name of [...HEALTHY, ...BAD])
       rmSync(path.join(engine.pluginDir, `${name}.sock`), { force: true });
     const ready = await timed(() => engine.start());
-    tell(absolute('API up, 20 absent plugins with a stored volume each', 1000, [ready], ready));
+    bench.absolute('API up, 20 absent plugins with a stored volume each', 1000, [ready]);
   } finally {
     zoo.kill('SIGKILL');
     await engine.stop();
@@ -75,7 +78,7 @@ async function pairs(engine: EngineUnderTest): Promise<number> {
   return median(took);
 }
 
-async function reads(engine: EngineUnderTest): Promise<readonly Verdict[]> {
+async function reads(bench: Bench, engine: EngineUnderTest): Promise<void> {
   await call(engine, 'GET', '/volumes');
   const load = startLoad(engine);
   const took: number[] = [];
@@ -86,10 +89,8 @@ async function reads(engine: EngineUnderTest): Promise<readonly Verdict[]> {
   const list = await timed(() => call(engine, 'GET', '/volumes'));
   await load.stop();
   const p99 = took.toSorted((a, b) => a - b)[Math.floor(took.length * 0.99)] ?? Number.NaN;
-  return [
-    absolute('ps and inspect beside five bad plugins, p99', 50, took, p99),
-    absolute('volume ls beside five bad plugins', 2000, [list], list),
-  ];
+  bench.absolute('ps and inspect beside five bad plugins, p99', 50, took, p99);
+  bench.absolute('volume ls beside five bad plugins', 2000, [list]);
 }
 
 /** Two callers on each bad plugin, as a machine's other users would be. */
@@ -109,18 +110,6 @@ function startLoad(engine: EngineUnderTest): { stop(): Promise<void> } {
       gone.abort();
       await Promise.all(callers);
     },
-  };
-}
-
-function absolute(name: string, limit: number, values: readonly number[], value: number): Verdict {
-  return {
-    name,
-    limit,
-    unit: 'ms (absolute)',
-    gantry: values,
-    docker: [],
-    ratio: value,
-    met: value <= limit,
   };
 }
 
