@@ -13,8 +13,9 @@ import type {
 } from '@gantry/plugin-sdk/contracts/runtime.ts';
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
 import type { CallContext } from '@gantry/plugin-sdk/extension-point.ts';
-import { processStartTime } from '@gantry/plugin-sdk/system/pidfd.ts';
+import { processStartTime, signalIf } from '@gantry/plugin-sdk/system/pidfd.ts';
 import type { SeccompSection } from '@gantry/plugin-sdk/system/seccomp.ts';
+import { Anticipation } from './anticipation.ts';
 import { endCgroup, endContainerCgroup, enterCgroup } from './cgroup.ts';
 import { createUnderConmon } from './conmon.ts';
 import { isAlive, notRunning, tellConmon } from './conmon-process.ts';
@@ -52,10 +53,17 @@ export class RuntimeOci implements RuntimeDriver {
   readonly #command: RuntimeCommand;
   readonly #starter: Starter;
   readonly #execs: TaskExecs;
+  readonly #anticipation: Anticipation;
 
   constructor(parts: RuntimeOciParts) {
     this.#parts = parts;
-    this.#starter = starterFor(parts.runtime.name);
+    this.#starter = starterFor(parts.runtime.name, [
+      parts.tasksDir,
+      parts.runtimeRoot,
+      parts.conmon.path,
+      parts.runtime.path,
+    ]);
+    this.#anticipation = new Anticipation(parts.hierarchy);
     this.#command = new RuntimeCommand(parts.runtime, parts.runtimeRoot, this.#starter);
     this.#execs = new TaskExecs({
       program: parts.conmon,
@@ -98,8 +106,17 @@ export class RuntimeOci implements RuntimeDriver {
     files.note('running');
   }
 
+  /** By the task's own pid where that is certain: as long as conmon has not told of its end it is nobody else's. */
   async signal(call: Call & { signal: number }, { signal }: CallContext): Promise<void> {
-    await this.#act('kill', this.#existing(call.id), [String(call.signal)], signal);
+    const files = this.#existing(call.id);
+    const pid = files.readPid();
+    const isIt = () => files.readExit() === undefined && isAlive(files);
+    if (pid !== undefined && signalIf(pid, call.signal, isIt)) return;
+    await this.#act('kill', files, [String(call.signal)], signal);
+  }
+
+  async anticipate(): Promise<void> {
+    this.#anticipation.begin();
   }
 
   async pause({ id }: Call, { signal }: CallContext): Promise<void> {

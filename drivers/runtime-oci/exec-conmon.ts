@@ -22,7 +22,9 @@ export interface ExecConmonOptions {
   readonly files: TaskFiles;
   readonly exec: ExecSpec;
   /** Runs when conmon is there and has not done anything yet; `waiting` is the caller's from then on. */
-  readonly beforeSetUp: (pid: number, waiting: WaitingExec) => Promise<void>;
+  readonly beforeSetUp: (pid: number, waiting: WaitingExec) => void;
+  /** Goes on while conmon sets itself up, and is done before it starts anything. */
+  readonly whileSetUp: (pid: number) => Promise<void>;
   readonly signal: AbortSignal;
 }
 
@@ -74,16 +76,17 @@ export class WaitingExec {
 export async function setUpExec(options: ExecConmonOptions): Promise<void> {
   const { exec, signal } = options;
   const told: Told = { verb: 'exec', id: exec.id, command: exec.process.args[0] ?? '' };
-  const [go, sync, ready, stderr] = [openPipe(), openPipe(), openPipe(), createMemfd('conmon')];
+  const [go, sync, attachable, stderr] = [openPipe(), openPipe(), openPipe(), createMemfd('conmon')];
   const open = new DisposableStack();
   for (const fd of [go.writeEnd, stderr]) open.defer(() => closeSync(fd));
   const waiting = new WaitingExec({ go: go.writeEnd, sync: sync.readEnd, stderr }, told, options.files, open);
-  const answer = readLine(ready.readEnd, signal);
+  const answer = readLine(attachable.readEnd, signal);
   answer.catch(() => {}); // what comes first may fail
-  const pid = start(options, [stderr, sync.writeEnd, go.readEnd, ready.writeEnd], waiting);
-  await options.beforeSetUp(pid, waiting);
+  const pid = start(options, [stderr, sync.writeEnd, go.readEnd, attachable.writeEnd], waiting);
+  options.beforeSetUp(pid, waiting);
   tell(go.writeEnd);
-  if ((await answer) === '') throw conmonFailed(told, readMemfd(stderr));
+  const [ready] = await Promise.all([answer, options.whileSetUp(pid)]);
+  if (ready === '') throw conmonFailed(told, readMemfd(stderr));
 }
 
 /** That nobody reads any more shows in the answer. */
@@ -106,10 +109,7 @@ function start(
   const fds = ['null', 'null', stderr, sync, go, ready] as const;
   try {
     // It needs no file system of a container: the runtime goes where the task's own processes are.
-    return starter(
-      () => spawn(program.path, conmonArguments(options), { cwd: files.dir, env, fds }),
-      new Set(),
-    ).pid;
+    return starter(() => spawn(program.path, conmonArguments(options), { cwd: files.dir, env, fds })).pid;
   } catch (error) {
     waiting.close();
     throw error;

@@ -41,11 +41,11 @@ export class TaskExecs {
       files,
       exec,
       signal,
-      beforeSetUp: async (pid, waiting) => {
+      beforeSetUp: (pid, waiting) => {
         this.#waiting.set(files.dir, waiting);
         files.writeConmon({ pid, startTime: processStartTime(pid) ?? '' });
-        await this.#parts.enterCgroup(task.id, pid);
       },
+      whileSetUp: (pid) => this.#parts.enterCgroup(task.id, pid),
     });
     return { path: files.attachSocket, framing: 'seqpacket-tagged' };
   }

@@ -109,6 +109,8 @@ export interface RuntimeDriver {
     none: Readonly<Record<string, never>>,
     call: CallContext,
   ): Promise<{ name: string; version: string }>;
+  /** Something is likely to be created within a moment: whatever can be made ready. Returns at once. */
+  anticipate?(none: Readonly<Record<string, never>>, call: CallContext): Promise<void>;
   pause?(task: { id: string }, call: CallContext): Promise<void>;
   resume?(task: { id: string }, call: CallContext): Promise<void>;
   /** Opens `logPath` anew, when what was there has been renamed. */
@@ -147,6 +149,7 @@ export const runtimePoint: ExtensionPoint<RuntimeDriver> = {
     delete: 'required',
     list: 'required',
     version: 'required',
+    anticipate: 'optional',
     pause: 'optional',
     resume: 'optional',
     reopenLog: 'optional',

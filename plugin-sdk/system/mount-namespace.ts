@@ -4,6 +4,7 @@ import { syscall } from './libc.ts';
 import { MS_REC, MS_SLAVE, mount } from './mount.ts';
 
 const CLONE_NEWNS = 0x00020000;
+const CLONE_FS = 0x00000200;
 
 const unshare = syscall<[flags: number]>('int unshare(int flags)');
 const setns = syscall<[descriptor: number, type: number]>('int setns(int fd, int nstype)');
@@ -26,6 +27,34 @@ export function inMountNamespaceCopy<T>(prepare: () => void, work: () => T): T {
     }
   } finally {
     closeSync(home);
+  }
+}
+
+/** A copy of the mount namespace that stays, for starting programs in it again and again. */
+export class KeptMountNamespace {
+  readonly #home = openSync('/proc/thread-self/ns/mnt', 'r');
+  readonly #kept: number;
+
+  /** `prepare` changes the copy; synchronous. What is mounted outside later is not seen in it where `/` is private. */
+  constructor(prepare: () => void) {
+    this.#kept = inMountNamespaceCopy(prepare, () => openSync('/proc/thread-self/ns/mnt', 'r'));
+  }
+
+  /** Runs `work`, which must be synchronous, on this thread in the copy. The working directory becomes `/`. */
+  run<T>(work: () => T): T {
+    unshare(CLONE_FS); // a thread that shares its root with others may not change namespaces
+    setns(this.#kept, CLONE_NEWNS);
+    try {
+      return work();
+    } finally {
+      goHome(this.#home);
+    }
+  }
+
+  /** It ends with the last program in it. */
+  close(): void {
+    closeSync(this.#kept);
+    closeSync(this.#home);
   }
 }
 

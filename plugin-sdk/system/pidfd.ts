@@ -3,11 +3,16 @@ import { closeSync, readFileSync } from 'node:fs';
 import koffi from 'koffi';
 import { syscall } from './libc.ts';
 
-// One number on every architecture. glibc 2.31 has no wrapper.
+// One number each on every architecture. glibc 2.31 has no wrappers.
 const SYS_pidfd_open = 434;
+const SYS_pidfd_send_signal = 424;
 
 const pidfdOpen = syscall<[number: number, pid: number, flags: number]>(
   'long syscall(long number, int pid, unsigned int flags)',
+);
+
+const pidfdSendSignal = syscall<[number: number, fd: number, signal: number, info: null, flags: number]>(
+  'long syscall(long number, int fd, int signal, void *info, unsigned int flags)',
 );
 
 type PollHandle = InstanceType<typeof koffi.node.PollHandle>;
@@ -43,6 +48,25 @@ export function onProcessEnd(pid: number, { keepAlive = true } = {}): ProcessEnd
   waiting.add(poll);
   if (!keepAlive) poll.unref();
   return { ended: promise, cancel: close };
+}
+
+/**
+ * Sends `signal` to `pid`, provided that `isIt` says so once the process is held by a descriptor, so that its number
+ * cannot be given out again meanwhile. False when there is no such process, or it is not the one.
+ */
+export function signalIf(pid: number, signal: number, isIt: () => boolean): boolean {
+  const fd = openPidfd(pid);
+  if (fd === undefined) return false;
+  try {
+    if (!isIt()) return false;
+    pidfdSendSignal(SYS_pidfd_send_signal, fd, signal, null, 0);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
+    throw error;
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** Clock ticks from boot to the start of `pid`: with the pid it names one process for good. Undefined when it is gone. */

@@ -7,6 +7,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { Bench } from './bench.ts';
+import { dailyCases } from './daily.ts';
 import { fullCases } from './full.ts';
 import { ownStart } from './own-start.ts';
 import { dockerIsInstalled } from './peer.ts';
@@ -24,7 +25,7 @@ const { values: flags } = parseArgs({
 });
 
 /** One file a group; each asks the bench which of its cases are wanted. */
-const GROUPS = [runCases, volumeCases, fullCases, ownStart, zooCases];
+const GROUPS = [runCases, dailyCases, volumeCases, fullCases, ownStart, zooCases];
 
 if (!dockerIsInstalled())
   throw new Error('bench: no Docker Engine to compare with: apt-get install docker.io');

@@ -253,7 +253,8 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))`;
     const terminal = { Tty: true, AttachStdin: true, AttachStdout: true };
     const exec = await makeExec(daemon, 'box', {
       ...terminal,
-      Cmd: ['sh', '-c', 'stty size; read x; stty size'],
+      // crun sets the size when the process runs already.
+      Cmd: ['sh', '-c', 'until stty size 2>/dev/null; do :; done; read x; stty size'],
       ConsoleSize: [20, 50],
     });
     const { socket, head, output } = await startExec(daemon, exec, { terminal: true });

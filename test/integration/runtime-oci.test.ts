@@ -384,6 +384,14 @@ for (const name of ['crun', 'runc']) {
       const end = driver.wait(task, call);
       process.kill(childOf(host, task), 'SIGKILL');
       t.equal((await driver.state(task, call)).status, 'running');
+      const exec = { id: task.id, execId: 'in-orphan' };
+      const { process: like } = task.spec;
+      await driver.exec?.(
+        { ...exec, process: { ...like, args: ['sh', '-c', 'exit 6'] }, stdin: false },
+        call,
+      );
+      await driver.execStart?.(exec, call);
+      t.equal((await driver.execWait?.(exec, call))?.code, 6, 'a further process still runs in it');
       await driver.signal({ ...task, signal: 9 }, call);
       const exit = await end;
       t.match(exit, { code: 255, unknown: true });
@@ -424,6 +432,18 @@ for (const name of ['crun', 'runc']) {
       const task = await create(t, ['sleep', '1000']);
       await fails(t, 'AlreadyExists', driver.create(task, call));
       await fails(t, 'InvalidArgument', driver.create({ ...task, id: '../x' }, call));
+    });
+
+    t.test('a signal goes by the pid, and never to who has the number of one that ended', async (t) => {
+      const task = await create(t, ['sh', '-c', 'trap "exit 4" 10; echo; while :; do sleep 0.01; done']);
+      const out = await attach(task);
+      await driver.start(task, call);
+      await once(out, 'data');
+      await driver.anticipate?.({}, call);
+      await driver.signal({ ...task, signal: 10 }, call);
+      t.equal((await driver.wait(task, call)).code, 4);
+      writeFileSync(join(host.stateDir, 'tasks', task.id, 'pid'), String(process.pid));
+      await fails(t, 'FailedPrecondition', driver.signal({ ...task, signal: 9 }, call));
     });
 
     t.test('stops waiting when the caller leaves', async (t) => {

@@ -32,15 +32,17 @@ export function containerRows(engine: Engine): readonly Row[] {
       }),
     })),
     row('POST', '/create', 'create', async ({ body, query, signal }) => {
+      containers.anticipate();
       const { id, warnings } = await containers.create(requireObject(body), query.text('name'), signal);
       return { status: 201, body: { Id: id, Warnings: warnings } };
     }),
     row('GET', '/:id/json', 'inspect', async ({ params }) => ({
       body: containerView(engine, containers.find(params.id ?? '')),
     })),
-    row('POST', '/:id/start', 'start', async ({ params }) =>
-      (await containers.start(params.id ?? '', toItsEnd())) ? NO_CONTENT : NOT_MODIFIED,
-    ),
+    row('POST', '/:id/start', 'start', async ({ params }) => {
+      containers.anticipate();
+      return (await containers.start(params.id ?? '', toItsEnd())) ? NO_CONTENT : NOT_MODIFIED;
+    }),
     row('POST', '/:id/stop', 'stop', async (call) =>
       (await containers.stop(call.params.id ?? '', stopOptions(call), call.signal))
         ? NO_CONTENT

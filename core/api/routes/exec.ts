@@ -20,6 +20,7 @@ export function execRows(engine: Engine): readonly Row[] {
   });
   return [
     row('POST', '/containers/:id/exec', 'create', async ({ params, body }) => {
+      engine.containers.anticipate();
       const { id } = execs.create(params.id ?? '', requireObject(body));
       return { status: 201, body: { Id: id } };
     }),

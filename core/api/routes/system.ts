@@ -7,6 +7,8 @@ import { NEWEST_API, OLDEST_API } from '../version.ts';
 
 export function systemRows(engine: Engine): readonly Row[] {
   const ping = async ({ req, res }: Call) => {
+    // The docker command begins so whatever it is for.
+    engine.containers.anticipate();
     res.writeHead(200, {
       'Content-Type': 'text/plain; charset=utf-8',
       'Cache-Control': 'no-cache, no-store, must-revalidate',

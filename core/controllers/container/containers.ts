@@ -33,6 +33,15 @@ export class Containers {
     return this.#ctx.store.records.all('container');
   }
 
+  /** A client is there, and may start something. Returns at once. */
+  anticipate(): void {
+    const { drivers, defaults, stopping } = this.#ctx;
+    void drivers
+      .driver(runtimePoint, defaults.runtime)
+      .then((driver) => driver.anticipate?.({}, { signal: stopping }))
+      .catch(() => {}); // what is only slower without
+  }
+
   create(body: Readonly<Record<string, unknown>>, name: string, signal: AbortSignal): Promise<Created> {
     return createContainer(this.#ctx, body, name, signal);
   }

@@ -45,7 +45,14 @@ export async function settleExit(ctx: ContainerContext, id: string, exit: TaskEx
       error: exit.unknown ? 'the exit was not seen: its supervisor had been killed' : '',
     });
     const signal = AbortSignal.timeout(CLEANUP_MS);
+    const result = { exitCode: exit.code };
     const op = ctx.store.resume('container.exit', `container/${id}`);
+    const early = !record.autoRemove && holdsLittle(ctx, id);
+    if (early) {
+      await ctx.store.put('container.exited', { put: [{ kind: 'container', id, record: exited }] });
+      tellEnd(ctx, exited);
+      ctx.waiters.exited(id, result);
+    }
     await release(ctx, op, id, (held) => !keepsStopped(held), signal);
     if (record.autoRemove) {
       await holdOwnVolumes(ctx, record, signal, async (own) => {
@@ -53,14 +60,25 @@ export async function settleExit(ctx: ContainerContext, id: string, exit: TaskEx
         tellEnd(ctx, exited);
         tellRemoval(ctx, exited, gone);
       });
-    } else {
+    } else if (early) await op.commit({});
+    else {
       await op.commit({ put: [{ kind: 'container', id, record: exited }] });
       tellEnd(ctx, exited);
     }
-    const result = { exitCode: exit.code };
-    ctx.waiters.exited(id, result);
+    if (!early) ctx.waiters.exited(id, result);
     if (record.autoRemove) ctx.waiters.removed(id, result);
   });
+}
+
+/**
+ * Whether nothing of the container's can be missed by whoever is told of its end before it is released: the files of its
+ * task, and its own file system. They go on behind, and a start or a removal waits for the key. A volume's unmount is
+ * one that an operator acts upon.
+ */
+function holdsLittle(ctx: ContainerContext, id: string): boolean {
+  const little = ['task', 'snapshot-mount'];
+  const held = ctx.store.effectsOf(`container/${id}`);
+  return held.every((one) => keepsStopped(one) || little.includes(one.kind));
 }
 
 /** Removes a container that does not run; the caller holds its key. */

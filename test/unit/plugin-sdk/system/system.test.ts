@@ -1,18 +1,21 @@
 /** The parts of plugin-sdk/system that need no privilege. */
 import { spawn as nodeSpawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdirSync, openSync, readdirSync, writeSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { foreign, syscall } from '@gantry/plugin-sdk/system/libc.ts';
 import { createMemfd, sealedCopy } from '@gantry/plugin-sdk/system/memfd.ts';
 import {
   isMountPoint,
+  mount,
   mounts,
   parseMountinfo,
   umount2,
   unmountAll,
 } from '@gantry/plugin-sdk/system/mount.ts';
-import { onProcessEnd, processStartTime } from '@gantry/plugin-sdk/system/pidfd.ts';
+import { KeptMountNamespace } from '@gantry/plugin-sdk/system/mount-namespace.ts';
+import { onProcessEnd, processStartTime, signalIf } from '@gantry/plugin-sdk/system/pidfd.ts';
 import { readMemfd, run } from '@gantry/plugin-sdk/system/run.ts';
 import { canCompile, compileSeccomp, type SeccompSection } from '@gantry/plugin-sdk/system/seccomp.ts';
 import { connectSeqpacket } from '@gantry/plugin-sdk/system/seqpacket.ts';
@@ -144,6 +147,36 @@ t.test('pidfd: sees the end of a process that is no child', async (t) => {
   t.equal(processStartTime(pid), undefined);
   await onProcessEnd(pid).ended;
 });
+
+t.test('pidfd: signals the one process that is meant', async (t) => {
+  const child = spawn('/bin/sleep', ['100']);
+  t.notOk(signalIf(child.pid, 9, () => false));
+  t.ok(processStartTime(child.pid), 'it lives');
+  t.ok(signalIf(child.pid, 15, () => true));
+  t.strictSame(await child.exited, { code: null, signal: 15 });
+  t.notOk(
+    signalIf(child.pid, 15, () => true),
+    'gone',
+  );
+});
+
+t.test(
+  'mount namespace: one that stays shows what was mounted in it, and this process does not see that',
+  { skip: process.getuid?.() === 0 ? false : 'needs root' },
+  async (t) => {
+    const dir = t.testdir({});
+    const kept = new KeptMountNamespace(() => mount('tmpfs', dir, 'tmpfs', 0, 'size=64k'));
+    t.teardown(() => kept.close());
+    const seen = () => run('/bin/grep', ['-c', ` ${dir} `, '/proc/self/mountinfo']);
+    for (const _ of [1, 2]) t.equal((await kept.run(seen)).stdout.trim(), '1');
+    t.equal((await seen()).stdout.trim(), '0');
+    t.throws(() => kept.run(() => readFileSync('/nonexistent')), { code: 'ENOENT' });
+    t.equal((await seen()).stdout.trim(), '0', 'back also after an error');
+    // Threads that were started meanwhile share its root, with which the kernel would not change the namespace.
+    await Promise.all(Array.from({ length: 8 }, () => readFile('/proc/self/stat')));
+    t.equal((await kept.run(seen)).stdout.trim(), '1');
+  },
+);
 
 t.test('seccomp: compiles what the kernel would take, and skips what nobody knows', async (t) => {
   const allow = (names: string[], args?: object[]): SeccompSection =>
