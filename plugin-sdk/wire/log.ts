@@ -1,6 +1,8 @@
 /** `LogDriver.*`: the messages. Entries themselves go through the named file, framed as protobuf `LogEntry`. */
 import { type Static, Type } from 'typebox';
+import type { LogInfo as ContainerInfo, LogDriver, LogReading } from '../contracts/log.ts';
 import { ErrorAnswer, errorText, NoRequest, nullable, TextMap, wireMethod } from './method.ts';
+import type { PointTranslation } from './translation.ts';
 
 const text = Type.Optional(Type.String());
 const texts = Type.Optional(nullable(Type.Array(Type.String())));
@@ -49,7 +51,10 @@ export const ReadLogsRequest = Type.Object(
       Follow: Type.Optional(Type.Boolean()),
     }),
   },
-  { description: 'Give entries back.' },
+  {
+    description:
+      'Give entries back. A time that is `0001-01-01T00:00:00Z` is none. The answer ends with the entries.',
+  },
 );
 
 export const ReadLogsAnswer = Type.Unknown({
@@ -72,3 +77,100 @@ export const logMethods = {
 };
 
 export type LogInfo = Static<typeof LogInfo>;
+
+/** What travels as messages; `check`, `append` and `files` do not. */
+type WireLogDriver = Required<Pick<LogDriver, 'capabilities' | 'start' | 'stop' | 'read'>>;
+
+export const logTranslation: PointTranslation<WireLogDriver> = {
+  capabilities: {
+    method: logMethods.capabilities,
+    request: { toWire: () => ({}), fromWire: () => ({}) },
+    answer: {
+      toWire: ({ readLogs }) => ({ Cap: { ReadLogs: readLogs } }),
+      fromWire: ({ Cap }: Static<typeof LogCapabilitiesAnswer>) => ({ readLogs: Cap?.ReadLogs ?? false }),
+    },
+    whenAbsent: { readLogs: false },
+  },
+  start: {
+    method: logMethods.startLogging,
+    request: {
+      toWire: ({ source, info }) => ({ File: source, Info: infoToWire(info) }),
+      fromWire: ({ File, Info }: Static<typeof StartLoggingRequest>) => ({
+        source: File,
+        info: infoFromWire(Info),
+      }),
+    },
+    answer: { toWire: () => ({}), fromWire: () => undefined },
+  },
+  stop: {
+    method: logMethods.stopLogging,
+    request: {
+      toWire: ({ source }) => ({ File: source }),
+      fromWire: ({ File }: Static<typeof StopLoggingRequest>) => ({ source: File, containerId: '' }),
+    },
+    answer: { toWire: () => ({}), fromWire: () => undefined },
+  },
+  read: {
+    method: logMethods.readLogs,
+    request: {
+      toWire: ({ info, ...reading }) => ({ Info: infoToWire(info), Config: readingToWire(reading) }),
+      fromWire: ({ Info, Config }: Static<typeof ReadLogsRequest>) => ({
+        info: infoFromWire(Info),
+        ...readingFromWire(Config),
+      }),
+    },
+    // The entries themselves follow as the answer's body, and reach the caller by the socket that is named.
+    answer: { toWire: () => ({}), fromWire: (source: string) => ({ source }) },
+  },
+};
+
+function infoToWire(info: ContainerInfo): LogInfo {
+  return {
+    Config: info.options,
+    ContainerID: info.containerId,
+    ContainerName: info.containerName,
+    ContainerEntrypoint: info.entrypoint,
+    ContainerArgs: [...info.args],
+    ContainerImageID: info.imageId,
+    ContainerImageName: info.imageName,
+    ContainerCreated: info.createdAt,
+    ContainerEnv: [...info.env],
+    ContainerLabels: info.labels,
+    LogPath: info.logPath,
+    DaemonName: info.daemonName,
+  };
+}
+
+function infoFromWire(info: LogInfo): ContainerInfo {
+  return {
+    options: info.Config ?? {},
+    containerId: info.ContainerID,
+    containerName: info.ContainerName ?? '',
+    entrypoint: info.ContainerEntrypoint ?? '',
+    args: info.ContainerArgs ?? [],
+    imageId: info.ContainerImageID ?? '',
+    imageName: info.ContainerImageName ?? '',
+    createdAt: info.ContainerCreated ?? '',
+    env: info.ContainerEnv ?? [],
+    labels: info.ContainerLabels ?? {},
+    logPath: info.LogPath ?? '',
+    daemonName: info.DaemonName ?? '',
+  };
+}
+
+/** Go's time that is none. */
+const NO_TIME = '0001-01-01T00:00:00Z';
+
+function readingToWire({ since = NO_TIME, until = NO_TIME, tail, follow }: LogReading): object {
+  return { Since: since, Until: until, Tail: tail, Follow: follow };
+}
+
+function readingFromWire(config: Static<typeof ReadLogsRequest>['Config']): LogReading {
+  const { Since = NO_TIME, Until = NO_TIME, Tail = -1, Follow = false } = config;
+  return {
+    tail: Tail,
+    follow: Follow,
+    ...(Since !== NO_TIME && { since: Since }),
+    ...(Until !== NO_TIME && { until: Until }),
+  };
+}

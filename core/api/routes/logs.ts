@@ -1,7 +1,7 @@
 /** `GET /containers/{id}/logs`. */
 import { pipeline } from 'node:stream/promises';
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
-import { utcText } from '../../controllers/logs/cri.ts';
+import { utcText } from '@gantry/plugin-sdk/logs/cri.ts';
 import type { Engine } from '../../engine.ts';
 import type { Call, Query, Row } from '../route.ts';
 import { streamType } from '../stream-type.ts';

@@ -1,5 +1,5 @@
 /** Log entries as Docker's clients get them. */
-import { type CriEntry, entryTime, type StreamNumber } from './cri.ts';
+import { type CriEntry, entryTime, type StreamNumber } from '@gantry/plugin-sdk/logs/cri.ts';
 
 export interface LogShape {
   readonly stdout: boolean;

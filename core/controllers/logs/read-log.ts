@@ -1,7 +1,7 @@
 /** The entries of a container's log, from its older files to the newest, and on while it grows. */
 import { read } from 'node:fs';
 import { promisify } from 'node:util';
-import { type CriEntry, CriParser, type StreamNumber } from './cri.ts';
+import { type CriEntry, CriParser, type StreamNumber } from '@gantry/plugin-sdk/logs/cri.ts';
 import type { LogGrowth } from './growth.ts';
 import { closeLog, type LogFile, openLog, openNext } from './log-files.ts';
 import { tailPosition } from './tail.ts';

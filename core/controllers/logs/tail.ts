@@ -1,7 +1,12 @@
 /** Where the last lines of a log begin, found from its end: however long the log is, only they are read. */
 import { read } from 'node:fs';
 import { promisify } from 'node:util';
-import { type CriEntry, LONGEST_BYTES, parseEntries, type StreamNumber } from './cri.ts';
+import {
+  type CriEntry,
+  LONGEST_BYTES,
+  parseEntries,
+  type StreamNumber,
+} from '@gantry/plugin-sdk/logs/cri.ts';
 import type { LogFile } from './log-files.ts';
 
 const readAt = promisify(read);

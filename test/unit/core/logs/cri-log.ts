@@ -1,6 +1,6 @@
 /** A writer of the CRI format as conmon writes it: what is read at once is cut at its newlines. */
 import fc from 'fast-check';
-import type { StreamNumber } from '../../../../core/controllers/logs/cri.ts';
+import type { StreamNumber } from '../../../../plugin-sdk/logs/cri.ts';
 
 export interface Write {
   readonly stream: StreamNumber;

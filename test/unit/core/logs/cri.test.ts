@@ -1,8 +1,8 @@
 /** The CRI reader and the frames: any output, cut anywhere, comes out whole. */
 import fc from 'fast-check';
 import t from 'tap';
-import { CriParser, entryTime, parseEntries } from '../../../../core/controllers/logs/cri.ts';
 import { LogEncoder, type LogShape } from '../../../../core/controllers/logs/encoder.ts';
+import { CriParser, entryTime, parseEntries } from '../../../../plugin-sdk/logs/cri.ts';
 import { anyWrites, asCri, type Write } from './cri-log.ts';
 
 const PLAIN: LogShape = { stdout: true, stderr: true, terminal: true, timestamps: false };
