@@ -12,11 +12,14 @@ import runtimeOciManifest from '../drivers/runtime-oci/manifest.json' with { typ
 import { runtimeOci } from '../drivers/runtime-oci/module.ts';
 import snapshotOverlayManifest from '../drivers/snapshot-overlay/manifest.json' with { type: 'json' };
 import { snapshotOverlay } from '../drivers/snapshot-overlay/module.ts';
+import snapshotVfsManifest from '../drivers/snapshot-vfs/manifest.json' with { type: 'json' };
+import { snapshotVfs } from '../drivers/snapshot-vfs/module.ts';
 import volumeLocalManifest from '../drivers/volume-local/manifest.json' with { type: 'json' };
 import { module as volumeLocal } from '../drivers/volume-local/module.ts';
 
 /** In the order in which they are preferred. */
 export const RUNTIMES: readonly string[] = ['crun', 'runc'];
+export const SNAPSHOTS: readonly string[] = ['overlay', 'vfs'];
 
 /** An OCI runtime of the operator's: its program, and words that come before every order to it. */
 export interface RuntimeProgram {
@@ -33,6 +36,7 @@ export function builtinDrivers(
     ...ours.map((name) => runtimeOci({ name, runtime: name })),
     ...Object.entries(runtimes).map(([name, program]) => runtimeDriver(name, program)),
     snapshotOverlay,
+    snapshotVfs,
     mountBind,
     mountImage,
     mountTmpfs,
@@ -50,6 +54,7 @@ export const builtinManifests: Readonly<Record<string, object>> = {
   'runtime/crun': runtimeOciManifest,
   'runtime/runc': runtimeOciManifest,
   'snapshot/overlay': snapshotOverlayManifest,
+  'snapshot/vfs': snapshotVfsManifest,
   'mount/bind': mountBindManifest,
   'mount/image': mountImageManifest,
   'mount/tmpfs': mountTmpfsManifest,

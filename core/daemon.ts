@@ -16,7 +16,7 @@ import { listenAll } from './api/listen.ts';
 import { routeTable } from './api/routes/table.ts';
 import { ApiServer } from './api/server.ts';
 import { NEWEST_API } from './api/version.ts';
-import { builtinDrivers, RUNTIMES } from './builtins.ts';
+import { builtinDrivers, RUNTIMES, SNAPSHOTS } from './builtins.ts';
 import { defaultsOf, snapshotDriver } from './config/defaults.ts';
 import { bootId, failpointPlan, replayDisabled, syncDisabled } from './config/load.ts';
 import type { DaemonOptions } from './config/options/read.ts';
@@ -100,11 +100,17 @@ async function buildEngine(
   // Opened while the drivers start, whose programs are asked for their versions meanwhile.
   const database = new Database(path.join(dataRoot, 'store'), { unsafe: syncDisabled() });
   const runtime = await chooseRuntime(host, options.defaultRuntime);
-  const defaults = defaultsOf(options, { runtime, snapshot: snapshotDriver(options.storageDriver) });
+  const snapshot = await chooseSnapshots(host, snapshotDriver(options.storageDriver));
+  const defaults = defaultsOf(options, { runtime, snapshot });
   const snapshots = await host.driver(snapshotPoint, defaults.snapshot);
+  const everySnapshots = async (signal: AbortSignal) => {
+    const found = await host.everyDriver(snapshotPoint, { signal });
+    return found.flatMap(({ driver }) => driver ?? []);
+  };
   const content = await ContentStore.open(path.join(dataRoot, 'content'));
   const events = await EventLog.open(path.join(dataRoot, 'events', 'events.jsonl'), log);
-  const archives = new Archives(content, new LayerStore(snapshots, new LayerExtractor()));
+  const layers = new LayerStore(snapshots, new LayerExtractor(), everySnapshots);
+  const archives = new Archives(content, layers);
   const taskSpecs: ContainerContext['taskSpecs'] = new Map();
   const handlers = effectHandlers({
     drivers: host,
@@ -223,6 +229,19 @@ async function chooseRuntime(host: DriverHost, wanted: string): Promise<string> 
     if (found) return name;
   }
   return RUNTIMES.at(-1) ?? '';
+}
+
+/** The wanted snapshot driver, else the first that can work here; containers say which one they were made with. */
+async function chooseSnapshots(host: DriverHost, wanted: string): Promise<string> {
+  if (wanted) {
+    await host.driver(snapshotPoint, wanted);
+    return wanted;
+  }
+  for (const name of SNAPSHOTS) {
+    const found = await host.driver(snapshotPoint, name).catch(() => undefined);
+    if (found) return name;
+  }
+  return SNAPSHOTS.at(-1) ?? '';
 }
 
 async function daemonId(dataRoot: string): Promise<string> {

@@ -74,9 +74,7 @@ export function defaultsOf(options: DaemonOptions, chosen: Pick<Defaults, 'runti
   };
 }
 
-const DEFAULT_SNAPSHOT = 'overlay';
-
-/** Docker's word for its driver on overlays is another than ours. */
+/** Docker's word for its driver on overlays is another than ours; '' stays ''. */
 export function snapshotDriver(wanted: string): string {
-  return wanted === '' || wanted === 'overlay2' ? DEFAULT_SNAPSHOT : wanted;
+  return wanted === 'overlay2' ? 'overlay' : wanted;
 }

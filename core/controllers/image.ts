@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
 import { imageEvent } from '../events/emit.ts';
 import type { EventLog } from '../events/event-log.ts';
+import { isLayerOf } from '../images/layer-use.ts';
 import type { ContentLease } from '../images/lease.ts';
 import { effect } from '../store/effect.ts';
 import type { Locks } from '../store/locks.ts';
@@ -19,7 +20,8 @@ export interface UnpackedImage {
 
 /** Which content records name, as they are at the moment of asking. */
 export interface UsedContent {
-  layer(diffId: string): boolean;
+  /** As a snapshot driver names it; see core/images/layer-use.ts. */
+  layer(layer: readonly string[]): boolean;
   blob(digest: string): boolean;
 }
 
@@ -35,6 +37,10 @@ export interface ImageArchives {
   ): Promise<UnpackedImage>;
   /** Removes blobs and layers that are neither used nor under a lease. */
   collect(used: UsedContent, signal: AbortSignal): Promise<void>;
+  /** Whether the driver that new containers use has all layers of the image: another did when it was chosen anew. */
+  isUnpacked(image: ImageRecord, signal: AbortSignal): Promise<boolean>;
+  /** Unpacks what is missing from the kept blobs. Errors: NotFound when one is not kept any more. */
+  unpack(image: ImageRecord, signal: AbortSignal): Promise<void>;
 }
 
 /** Names and content are shared by all images, so whoever changes records does so alone; held for moments only. */
@@ -101,6 +107,14 @@ export class Images {
     } finally {
       for (const id of ids) if (count(id, -1).get(id) === 0) this.#awaited.delete(id);
     }
+  }
+
+  /**
+   * Makes sure that new containers can use the image's layers; it is on the books, so whatever a crash leaves of that is
+   * wanted. The caller keeps the image from being removed.
+   */
+  async ensureUnpacked(image: ImageRecord, signal: AbortSignal): Promise<void> {
+    if (!(await this.#archives.isUnpacked(image, signal))) await this.#archives.unpack(image, signal);
   }
 
   /** Takes in every image of a `docker save` or OCI archive; `onProgress` gets lines for a person. */
@@ -191,7 +205,7 @@ export class Images {
   async collect(signal: AbortSignal): Promise<void> {
     const used = {
       blob: (digest: string) => usedBlobs(this.#store).has(digest),
-      layer: (diffId: string) => usedLayers(this.#store).has(diffId),
+      layer: (layer: readonly string[]) => usesLayer(this.#store, layer),
     };
     await this.#archives.collect(used, signal);
   }
@@ -253,12 +267,12 @@ export class Images {
   }
 }
 
-/** Diff ids that images and containers stand on. */
-export function usedLayers(store: Store): ReadonlySet<string> {
+/** Whether images or containers stand on a snapshot driver's layer. */
+export function usesLayer(store: Store, layer: readonly string[]): boolean {
   const containers = store.records.all('container');
-  const mounted = containers.flatMap(({ mounts }) => mounts.flatMap(({ image }) => image?.layers ?? []));
-  const owners = [...store.records.all('image'), ...containers];
-  return new Set([...owners.flatMap(({ layers }) => layers), ...mounted]);
+  const mounted = containers.flatMap(({ mounts }) => mounts.flatMap(({ image }) => image ?? []));
+  const owners = [...store.records.all('image'), ...containers, ...mounted];
+  return owners.some(({ layers }) => isLayerOf(layers, layer));
 }
 
 /** Digests of the blobs that images consist of. */

@@ -1,6 +1,8 @@
 /** What the image controller asks of archives: taken in whole, verified, with their layers in the snapshot driver. */
 import type { Readable } from 'node:stream';
+import { HostError } from '@gantry/plugin-sdk/errors.ts';
 import type { ImageArchives, UnpackedImage, UsedContent } from '../controllers/image.ts';
+import type { ImageRecord } from '../store/record-types.ts';
 import { importArchive } from './archive-import.ts';
 import { type LoadedImage, loadArchive } from './archive-load.ts';
 import type { ContentStore } from './content.ts';
@@ -38,6 +40,24 @@ export class Archives implements ImageArchives {
   async collect(used: UsedContent, signal: AbortSignal): Promise<void> {
     await this.#layers.collect(used.layer, signal);
     await this.#content.collect(used.blob);
+  }
+
+  async isUnpacked({ layers }: ImageRecord, signal: AbortSignal): Promise<boolean> {
+    for (let at = 1; at <= layers.length; at++)
+      if (!(await this.#layers.has(layers.slice(0, at), signal))) return false;
+    return true;
+  }
+
+  async unpack({ layers, blobs, names, id }: ImageRecord, signal: AbortSignal): Promise<void> {
+    await using session = this.#layers.session();
+    for (const [at, digest] of blobs.entries()) {
+      if (!(await this.#content.has(digest))) {
+        const message = `unpack image ${names[0] ?? id}: its layer ${digest} is not kept any more`;
+        throw new HostError('NotFound', 'BLOB_NOT_FOUND', message, { hint: 'load or pull the image again' });
+      }
+      await session.ensure(layers.slice(0, at + 1), this.#content.path(digest), { signal });
+    }
+    session.keep();
   }
 }
 

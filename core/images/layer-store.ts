@@ -24,14 +24,25 @@ const FOREVER = new AbortController().signal;
 export class LayerStore {
   readonly #snapshots: SnapshotDriver;
   readonly #extractor: LayerExtractor;
+  readonly #everyDriver: (signal: AbortSignal) => Promise<readonly SnapshotDriver[]>;
   /** By diff id: two loads of one layer take turns. */
   readonly #holds = new Holds();
   /** Layers that only open sessions, and no image, want so far. */
   readonly #fresh = new Set<string>();
 
-  constructor(snapshots: SnapshotDriver, extractor: LayerExtractor) {
+  /** `everyDriver`: those that may still have layers, though images are unpacked into `snapshots` now; itself among them. */
+  constructor(
+    snapshots: SnapshotDriver,
+    extractor: LayerExtractor,
+    everyDriver: (signal: AbortSignal) => Promise<readonly SnapshotDriver[]> = async () => [snapshots],
+  ) {
     this.#snapshots = snapshots;
     this.#extractor = extractor;
+    this.#everyDriver = everyDriver;
+  }
+
+  async has(layers: readonly string[], signal: AbortSignal): Promise<boolean> {
+    return (await this.#snapshots.hasLayer({ layers }, { signal })).present;
   }
 
   session(): LayerSession {
@@ -56,14 +67,16 @@ export class LayerStore {
   }
 
   /** Removes every layer that no session counts on and that is not used, `isUsed` told anew for each. */
-  async collect(isUsed: (id: string) => boolean, signal: AbortSignal): Promise<void> {
-    for (const id of await this.#snapshots.listLayers({}, { signal })) {
-      if (isUsed(id)) continue;
-      await this.#holds.removeUnheld(
-        id,
-        () => isUsed(id),
-        () => this.#snapshots.removeLayer({ layers: [id] }, { signal }),
-      );
+  async collect(isUsed: (layer: readonly string[]) => boolean, signal: AbortSignal): Promise<void> {
+    for (const driver of await this.#everyDriver(signal)) {
+      for (const layers of await driver.listLayers({}, { signal })) {
+        if (isUsed(layers)) continue;
+        await this.#holds.removeUnheld(
+          layers.at(-1) ?? '',
+          () => isUsed(layers),
+          () => driver.removeLayer({ layers }, { signal }),
+        );
+      }
     }
   }
 

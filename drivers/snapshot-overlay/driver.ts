@@ -14,9 +14,10 @@ import {
 } from 'node:fs';
 import { mkdir, open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { SnapshotDriver } from '@gantry/plugin-sdk/contracts/snapshot.ts';
+import type { FileChange, SnapshotDriver } from '@gantry/plugin-sdk/contracts/snapshot.ts';
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
-import type { HostContext } from '@gantry/plugin-sdk/extension-point.ts';
+import type { CallContext, HostContext } from '@gantry/plugin-sdk/extension-point.ts';
+import { treeUsage } from '@gantry/plugin-sdk/system/held-directory.ts';
 import {
   findMount,
   isNotMounted,
@@ -27,10 +28,10 @@ import {
   umount2,
 } from '@gantry/plugin-sdk/system/mount.ts';
 import { syncDirectory } from '@gantry/plugin-sdk/system/sync.ts';
+import type { Trash } from '@gantry/plugin-sdk/system/trash.ts';
+import { overlayChanges } from './changes.ts';
 import type { LayerDirectory } from './layers.ts';
 import { kernelDefaults, overlayOptions } from './options.ts';
-import type { Trash } from './trash.ts';
-import { diskUsage } from './usage.ts';
 
 interface Meta {
   readonly layers: readonly string[];
@@ -77,7 +78,7 @@ export class OverlayDriver implements SnapshotDriver {
     await this.#layers.remove(layers);
   }
 
-  async listLayers(): Promise<readonly string[]> {
+  async listLayers(): Promise<readonly (readonly string[])[]> {
     return this.#layers.list();
   }
 
@@ -153,9 +154,15 @@ export class OverlayDriver implements SnapshotDriver {
     return (await readdir(this.#snapshots)).filter((name) => KEY.test(name));
   }
 
-  async usage({ key }: { key: string }) {
+  async changes({ key }: { key: string }, { signal }: CallContext): Promise<readonly FileChange[]> {
+    const { readOnly, layers } = this.#get(key);
+    if (readOnly) return [];
+    return overlayChanges(join(this.#directory(key), 'upper'), this.#layers.directories(layers), signal);
+  }
+
+  async usage({ key }: { key: string }, { signal }: CallContext) {
     const { readOnly } = this.#get(key);
-    return readOnly ? { sizeBytes: 0, inodes: 0 } : diskUsage(join(this.#directory(key), 'upper'));
+    return readOnly ? { sizeBytes: 0, inodes: 0 } : treeUsage(join(this.#directory(key), 'upper'), signal);
   }
 
   #directory(key: string): string {

@@ -7,7 +7,7 @@ import { access, chmod, mkdir, readdir, readlink, rename, rm, symlink } from 'no
 import { basename, join } from 'node:path';
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
 import { syncDirectory, syncFileSystem } from '@gantry/plugin-sdk/system/sync.ts';
-import type { Trash } from './trash.ts';
+import type { Trash } from '@gantry/plugin-sdk/system/trash.ts';
 
 const DIFF_ID = /^sha256:([0-9a-f]{64})$/;
 const SHORTEST = 10;
@@ -90,8 +90,14 @@ export class LayerDirectory {
     this.#trash.take(join(this.#staging, hex));
   }
 
-  list(): readonly string[] {
-    return [...this.#shortNames.keys()].map((hex) => `sha256:${hex}`);
+  list(): readonly (readonly string[])[] {
+    return [...this.#shortNames.keys()].map((hex) => [`sha256:${hex}`]);
+  }
+
+  /** Where the layers are, top first as byte strings; one that comes twice counts at its top. */
+  directories(layers: readonly string[]): readonly string[] {
+    const paths = layers.toReversed().map((layer) => join(this.#layers, topHex([layer])));
+    return [...new Set(paths)].map((path) => Buffer.from(path).toString('latin1'));
   }
 
   /**

@@ -1,10 +1,10 @@
 /** Image layers and containers' file systems with the kernel's overlay. */
 import { type SnapshotDriver, snapshotPoint } from '@gantry/plugin-sdk/contracts/snapshot.ts';
 import type { DriverModule } from '@gantry/plugin-sdk/extension-point.ts';
+import { Trash } from '@gantry/plugin-sdk/system/trash.ts';
 import { OverlayDriver } from './driver.ts';
 import { LayerDirectory } from './layers.ts';
 import { probeOverlay } from './probe.ts';
-import { Trash } from './trash.ts';
 
 export const snapshotOverlay: DriverModule<SnapshotDriver> = {
   point: snapshotPoint,

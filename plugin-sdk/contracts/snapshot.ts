@@ -14,6 +14,12 @@ import type { CallContext, ExtensionPoint } from '../extension-point.ts';
  */
 export type LayerForm = 'overlay' | 'apply';
 
+export interface FileChange {
+  /** `/etc/passwd`, of the snapshot's root. A byte string: each character is one byte, since a name need not be UTF-8. */
+  readonly path: string;
+  readonly kind: 'added' | 'changed' | 'deleted';
+}
+
 export interface SnapshotDriver {
   /** `layers`: diff ids, bottom first, this one last (`sha256:` and 64 hex digits). An unfinished staging is emptied. */
   prepareLayer(
@@ -25,7 +31,14 @@ export interface SnapshotDriver {
   hasLayer(layer: { layers: readonly string[] }, call: CallContext): Promise<{ present: boolean }>;
   /** Also discards an unfinished staging of that layer. Harmless when there is neither. */
   removeLayer(layer: { layers: readonly string[] }, call: CallContext): Promise<void>;
-  listLayers(none: Readonly<Record<string, never>>, call: CallContext): Promise<readonly string[]>;
+  /**
+   * Every layer, as `removeLayer` takes it: with all below it, or as one diff id alone where the driver keeps a layer
+   * once, whatever it is stacked on.
+   */
+  listLayers(
+    none: Readonly<Record<string, never>>,
+    call: CallContext,
+  ): Promise<readonly (readonly string[])[]>;
 
   /** `key`: the caller's name of the snapshot, `[a-z0-9-]+`. `volatile`: may be lost in a power cut, so need not sync. */
   prepare(
@@ -37,6 +50,12 @@ export interface SnapshotDriver {
   unmount(snapshot: { key: string; target: string }, call: CallContext): Promise<void>;
   remove(snapshot: { key: string }, call: CallContext): Promise<void>;
   list(none: Readonly<Record<string, never>>, call: CallContext): Promise<readonly string[]>;
+  /**
+   * What was written into the snapshot, compared with its layers, in any order: of what was added everything, of what was
+   * deleted the topmost directory alone. A directory is there when it was changed itself, or something in it was added or
+   * deleted. The snapshot may be mounted and in use. Errors: NotFound.
+   */
+  changes(snapshot: { key: string }, call: CallContext): Promise<readonly FileChange[]>;
   /** Bytes and inodes that the writable layer holds. */
   usage(snapshot: { key: string }, call: CallContext): Promise<{ sizeBytes: number; inodes: number }>;
 }
@@ -55,6 +74,7 @@ export const snapshotPoint: ExtensionPoint<SnapshotDriver> = {
     unmount: 'required',
     remove: 'required',
     list: 'required',
+    changes: 'required',
     usage: 'required',
   },
 };

@@ -35,12 +35,13 @@ export function fakeSnapshotDriver(rootDir: string, form: LayerForm = 'overlay')
       rmSync(dir(layers.at(-1)), { recursive: true, force: true });
       rmSync(staged(layers.at(-1)), { recursive: true, force: true });
     },
-    listLayers: async () => readdirSync(join(rootDir, 'layers')).map((hex) => `sha256:${hex}`),
+    listLayers: async () => readdirSync(join(rootDir, 'layers')).map((hex) => [`sha256:${hex}`]),
     prepare: absent,
     mount: absent,
     unmount: absent,
     remove: absent,
     list: async () => [],
+    changes: absent,
     usage: absent,
   };
 }

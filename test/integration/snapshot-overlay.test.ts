@@ -104,7 +104,7 @@ t.test('keeps layers over a restart, and every call may be repeated', async (t) 
   await driver.commitLayer({ layers: [a] }, CALL);
   await driver.prepareLayer({ layers: [sha256('unfinished')] }, CALL);
   const again = await restart();
-  t.same(await again.listLayers({}, CALL), [a]);
+  t.same(await again.listLayers({}, CALL), [[a]]);
   t.same(await again.hasLayer({ layers: [a] }, CALL), { present: true });
   t.same(readdirSync(join(root, 'driver/staging')), [], 'an unfinished layer is gone');
   await again.removeLayer({ layers: [a] }, CALL);
@@ -119,7 +119,7 @@ t.test('a layer whose link a crash kept from being made is found again', async (
   const a = await layer('a', [], { one: '1' });
   for (const name of readdirSync(join(root, 'driver/l')))
     rmSync(join(root, 'driver/l', name), { recursive: true });
-  t.same(await (await restart()).listLayers({}, CALL), [a]);
+  t.same(await (await restart()).listLayers({}, CALL), [[a]]);
 });
 
 t.test('stacks layers, and keeps what is written over unmount and restart', async (t) => {

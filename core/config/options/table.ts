@@ -232,8 +232,8 @@ const images = {
     short: 's',
     type: text('NAME'),
     default: '',
-    defaultWords: 'overlay',
-    help: "Snapshot driver; Docker's overlay2 is overlay here",
+    defaultWords: 'the first that works',
+    help: "Snapshot driver, overlay or vfs; Docker's overlay2 is overlay here",
   }),
   insecureRegistries: reloadable({
     flag: 'insecure-registry',

@@ -61,7 +61,11 @@ export async function createContainer(
       return { id, warnings: warningsOf(hostConfig) };
     };
     const keys = [`container/${id}` as const, ...volumeKeys(volumes)];
-    return await ctx.images.whileThere(imagesOf(ctx, image, plan), () => ctx.locks.hold(keys, signal, make));
+    const used = imagesOf(ctx, image, plan);
+    return await ctx.images.whileThere(used, async () => {
+      for (const one of used) await ctx.images.ensureUnpacked(ctx.images.require(one), signal);
+      return ctx.locks.hold(keys, signal, make);
+    });
   } finally {
     release();
   }

@@ -1,8 +1,9 @@
 /** Layers and blobs: those that no image uses, and those that an image lacks. */
 import { type SnapshotDriver, snapshotPoint } from '@gantry/plugin-sdk/contracts/snapshot.ts';
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
+import { missingLayers } from '../../images/layer-use.ts';
 import type { ImageRecord } from '../../store/record-types.ts';
-import { usedBlobs, usedLayers } from '../image.ts';
+import { usedBlobs, usesLayer } from '../image.ts';
 import { type Check, type Found, REPAIR, type Scene, soon } from './finding.ts';
 
 /** Content of images that are being taken in is on no book yet, so nothing is said while that goes on. */
@@ -15,14 +16,19 @@ export const imageContent: Check = async (scene, signal) => {
     ...[...layers].flatMap(([name, one]) => unknownLayers(scene, name, one)),
     ...unknownBlobs(scene, blobs),
     ...images.flatMap((image) =>
-      lacking(image, new Set(blobs), new Set([...layers.values()].flatMap(({ ids }) => ids))),
+      lacking(
+        image,
+        new Set(blobs),
+        [...layers.values()].flatMap(({ ids }) => ids),
+      ),
     ),
   ];
 };
 
 interface Layers {
   readonly driver: SnapshotDriver;
-  readonly ids: readonly string[];
+  /** As the driver lists them. */
+  readonly ids: readonly (readonly string[])[];
 }
 
 async function layersByDriver(scene: Scene, signal: AbortSignal): Promise<ReadonlyMap<string, Layers>> {
@@ -35,15 +41,15 @@ async function layersByDriver(scene: Scene, signal: AbortSignal): Promise<Readon
 
 function unknownLayers(scene: Scene, name: string, { driver, ids }: Layers): readonly Found[] {
   return ids
-    .filter((id) => !usedLayers(scene.store).has(id))
-    .map((id) => ({
+    .filter((layer) => !usesLayer(scene.store, layer))
+    .map((layer) => ({
       kind: 'layer',
-      subject: `${name}/${id}`,
-      what: `snapshot driver "${name}" has a layer ${id} that no image uses`,
+      subject: `${name}/${layer.at(-1)}`,
+      what: `snapshot driver "${name}" has a layer ${layer.at(-1)} that no image uses`,
       mend: `"${REPAIR}" removes it`,
       repair: (signal) =>
         whileNothingComes(scene, signal, async () => {
-          if (!usedLayers(scene.store).has(id)) await driver.removeLayer({ layers: [id] }, { signal });
+          if (!usesLayer(scene.store, layer)) await driver.removeLayer({ layers: layer }, { signal });
         }),
     }));
 }
@@ -67,13 +73,13 @@ function unknownBlobs(scene: Scene, blobs: readonly string[]): readonly Found[] 
 function lacking(
   image: ImageRecord,
   blobs: ReadonlySet<string>,
-  layers: ReadonlySet<string>,
+  layers: readonly (readonly string[])[],
 ): readonly Found[] {
   const missing = [
     ...[image.id, image.manifest, ...image.blobs]
       .filter((digest) => !blobs.has(digest))
       .map((one) => `blob ${one}`),
-    ...image.layers.filter((id) => !layers.has(id)).map((one) => `layer ${one}`),
+    ...missingLayers(image.layers, layers).map((one) => `layer ${one}`),
   ];
   if (missing.length === 0) return [];
   const name = image.names[0] ?? image.id.slice(7, 19);

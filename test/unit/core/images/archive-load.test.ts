@@ -53,7 +53,7 @@ async function scene(t: Test) {
     remains: async () => ({
       blobs: [...(await content.list())].sort(),
       ingest: readdirSync(join(root, 'content/ingest')),
-      layers: await snapshots.listLayers({}, { signal: new AbortController().signal }),
+      layers: (await snapshots.listLayers({}, { signal: new AbortController().signal })).flat(),
       staging: snapshots.staging(),
     }),
   };

@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto';
 import { renameSync } from 'node:fs';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Logger } from '@gantry/plugin-sdk/extension-point.ts';
+import type { Logger } from '../extension-point.ts';
 
 export class Trash {
   readonly #directory: string;
