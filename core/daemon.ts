@@ -25,6 +25,7 @@ import { Containers } from './controllers/container/containers.ts';
 import type { ContainerContext } from './controllers/container/context.ts';
 import { Execs } from './controllers/container/execs.ts';
 import { ContainerNames } from './controllers/container/names.ts';
+import { Restarts } from './controllers/container/restarts.ts';
 import { Waiters } from './controllers/container/waiters.ts';
 import { Images } from './controllers/image.ts';
 import { LogRotation } from './controllers/logs/rotation.ts';
@@ -74,6 +75,7 @@ export async function startDaemon(options: DaemonOptions, log: Logger): Promise<
   const api = new ApiServer({ rows: routeTable(engine), headers: apiHeaders(), log });
   await listenAll(api, options);
   engine.store.failpoints.arm('api');
+  engine.containers.beginRestarts();
   if (options.pidfile) await writeFile(options.pidfile, String(process.pid));
   return {
     engine,
@@ -149,6 +151,7 @@ async function buildEngine(
     defaults,
     names: new ContainerNames(store),
     waiters: new Waiters(),
+    restarts: new Restarts((driver, tell) => host.onAppear(driver, tell), log, stopping),
     attachments: new Attachments(),
     logRotation: new LogRotation(host, log),
     rootDir: path.join(dataRoot, 'containers'),

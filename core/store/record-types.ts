@@ -59,7 +59,8 @@ export interface ContainerMount extends MountRequest {
 }
 
 export interface ContainerState {
-  readonly status: 'created' | 'running' | 'exited' | 'dead' | 'removing';
+  /** `restarting`: has ended, and is started again by its policy; nothing of it is mounted or runs. */
+  readonly status: 'created' | 'running' | 'restarting' | 'exited' | 'dead' | 'removing';
   /** Of a running one: its processes are frozen. */
   readonly paused?: boolean;
   readonly pid: number;
@@ -94,6 +95,12 @@ export interface ContainerRecord {
   readonly autoRemove: boolean;
   readonly mounts: readonly ContainerMount[];
   readonly state: ContainerState;
+  /** How often its policy has started it again since a person started it. */
+  readonly restarts?: number;
+  /** Somebody has sent it a signal since it was started by hand: `unless-stopped` does not start it any more. */
+  readonly manuallyStopped?: boolean;
+  /** Of a running one: its next end is what somebody asked for, and no policy starts it again. */
+  readonly endsNext?: boolean;
 }
 
 export interface RecordTypes {

@@ -30,7 +30,7 @@ export function containerListView(engine: Engine, { all, limit, filters }: ListO
   const showsAll = all || limit > 0 || filters.has('status') || filters.has('exited');
   const matching = engine.containers
     .all()
-    .filter((container) => showsAll || container.state.status === 'running')
+    .filter((container) => showsAll || ['running', 'restarting'].includes(container.state.status))
     .filter((container) => matches(engine, container, filters))
     .sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1));
   return (limit > 0 ? matching.slice(0, limit) : matching).map(summaryView);
@@ -91,7 +91,7 @@ export function containerView(engine: Engine, container: ContainerRecord): objec
     HostsPath: `${engine.dirs.data}/containers/${container.id}/hosts`,
     LogPath: isLogKept(container) ? `${engine.dirs.data}/containers/${container.id}/container.log` : '',
     Name: `/${container.name}`,
-    RestartCount: 0,
+    RestartCount: container.restarts ?? 0,
     Driver: container.snapshotDriver,
     Platform: 'linux',
     MountLabel: '',
@@ -135,9 +135,9 @@ export function containerView(engine: Engine, container: ContainerRecord): objec
 function stateView({ state }: ContainerRecord): object {
   return {
     Status: state.paused ? 'paused' : state.status,
-    Running: state.status === 'running',
+    Running: state.status === 'running' || state.status === 'restarting',
     Paused: state.paused === true,
-    Restarting: false,
+    Restarting: state.status === 'restarting',
     OOMKilled: state.oomKilled,
     Dead: state.status === 'dead',
     Pid: state.pid,
@@ -180,6 +180,8 @@ function statusText({ state }: ContainerRecord): string {
   switch (state.status) {
     case 'running':
       return `Up ${since(state.startedAt)}${state.paused ? ' (Paused)' : ''}`;
+    case 'restarting':
+      return `Restarting (${state.exitCode}) ${since(state.finishedAt)} ago`;
     case 'exited':
       return `Exited (${state.exitCode}) ${since(state.finishedAt)} ago`;
     default:

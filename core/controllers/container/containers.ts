@@ -7,7 +7,7 @@ import { containerEvent } from '../../events/emit.ts';
 import type { ContainerRecord } from '../../store/record-types.ts';
 import { containerLogs, type LogsRequest } from '../logs/container-logs.ts';
 import type { AttachRequest } from './attachments.ts';
-import { type ContainerContext, ZERO_TIME } from './context.ts';
+import { type ContainerContext, isRestarting, ZERO_TIME } from './context.ts';
 import { type Created, createContainer } from './create.ts';
 import { monitor, removeRecord, settleExit } from './exit.ts';
 import { findContainer } from './find.ts';
@@ -15,6 +15,7 @@ import { killContainer, removeContainer, restartContainer, stopContainer } from 
 import { notePaused, pauseContainer, unpauseContainer } from './pause.ts';
 import { type PruneResult, pruneContainers } from './prune.ts';
 import { renameContainer } from './rename.ts';
+import { beginRestarts } from './restart.ts';
 import { startContainer } from './start.ts';
 import type { WaitCondition, WaitResult } from './waiters.ts';
 
@@ -97,7 +98,8 @@ export class Containers {
   /** Rejects when `signal` aborts. */
   wait(reference: string, condition: WaitCondition, signal: AbortSignal): Promise<WaitResult> {
     const record = this.find(reference);
-    if (condition === 'not-running' && record.state.status !== 'running') {
+    const { status } = record.state;
+    if (condition === 'not-running' && status !== 'running' && status !== 'restarting') {
       return Promise.resolve({ exitCode: record.state.exitCode });
     }
     return this.#ctx.waiters.wait(record.id, condition, signal);
@@ -156,6 +158,7 @@ export class Containers {
       const message = `container ${id} is paused, unpause the container before attach`;
       throw new HostError('Conflict', 'CONTAINER_PAUSED', message);
     }
+    if (state.status === 'restarting') throw isRestarting('container', id);
     if (state.status !== 'running') return undefined;
     return (await this.#ctx.drivers.driver(runtimePoint, runtime)).attach({ id }, { signal });
   }
@@ -186,6 +189,14 @@ export class Containers {
         }),
       ),
     );
+  }
+
+  /** From here on containers are started by their policies, at first those that it starts with the daemon. */
+  beginRestarts(): void {
+    void beginRestarts(this.#ctx).catch((error: unknown) => {
+      if (!this.#ctx.stopping.aborted)
+        this.#ctx.log.error({ error: messageChain(error) }, 'containers not started');
+    });
   }
 
   async #adoptOne(record: ContainerRecord): Promise<void> {

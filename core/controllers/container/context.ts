@@ -1,5 +1,6 @@
 /** What the steps of a container's life share. */
 import type { TaskSpec } from '@gantry/plugin-sdk/contracts/runtime.ts';
+import { HostError } from '@gantry/plugin-sdk/errors.ts';
 import type { Logger } from '@gantry/plugin-sdk/extension-point.ts';
 import type { Defaults } from '../../config/defaults.ts';
 import type { EventLog } from '../../events/event-log.ts';
@@ -12,6 +13,7 @@ import type { LogRotation } from '../logs/rotation.ts';
 import type { Volumes } from '../volume/volumes.ts';
 import type { Attachments } from './attachments.ts';
 import type { ContainerNames } from './names.ts';
+import type { Restarts } from './restarts.ts';
 import type { Waiters } from './waiters.ts';
 
 export interface ContainerContext {
@@ -23,6 +25,7 @@ export interface ContainerContext {
   readonly names: ContainerNames;
   readonly events: EventLog;
   readonly waiters: Waiters;
+  readonly restarts: Restarts;
   readonly attachments: Attachments;
   readonly logRotation: LogRotation;
   /** Specifications of tasks about to be created, by id; the ledger keeps only the id. */
@@ -36,6 +39,12 @@ export interface ContainerContext {
   /** Removes a directory under `stateDir`, with what may be left in it; nothing there is success. */
   readonly rmStateDir: (dir: string) => Promise<void>;
   readonly defaults: Defaults;
+}
+
+/** Docker's refusal of what wants a process. `subject`: how the sentence begins. */
+export function isRestarting(subject: 'container' | 'Container', id: string): HostError {
+  const message = `${subject} ${id} is restarting, wait until the container is running`;
+  return new HostError('Conflict', 'CONTAINER_RESTARTING', message);
 }
 
 export const ZERO_TIME = '0001-01-01T00:00:00Z';

@@ -19,6 +19,7 @@ import { signalNumber } from './lifecycle.ts';
 import { type PlannedMount, planMounts } from './mount-plan.ts';
 import { checkEnvironment, mergeEnvironment, workingDirectory } from './process-request.ts';
 import { type CreateBody, CreateSchema, type HostConfigBody } from './request.ts';
+import { checkRestartPolicy } from './restart-policy.ts';
 import { securityOf } from './security.ts';
 import { refuseUnsupported } from './unsupported.ts';
 
@@ -170,6 +171,7 @@ async function checkDrivers(
 /** What only the start uses, and would refuse too late. */
 function checkOptions({ Env, StopSignal }: CreateBody, hostConfig: HostConfigBody): void {
   securityOf(hostConfig);
+  checkRestartPolicy(hostConfig.RestartPolicy, hostConfig.AutoRemove ?? false);
   capabilitiesFor(hostConfig.CapAdd ?? [], hostConfig.CapDrop ?? []);
   if (StopSignal) signalNumber(StopSignal);
   checkEnvironment(Env ?? []);

@@ -12,7 +12,7 @@ import { allCapabilities } from '@gantry/plugin-sdk/oci/capabilities.ts';
 import { containerEvent } from '../../events/emit.ts';
 import type { ContainerRecord } from '../../store/record-types.ts';
 import { frameOf } from './attachments.ts';
-import type { ContainerContext } from './context.ts';
+import { type ContainerContext, isRestarting } from './context.ts';
 import type { Exec } from './exec.ts';
 import type { ConsoleSize } from './exec-request.ts';
 import { exitCodeOf } from './exit-code.ts';
@@ -51,6 +51,7 @@ export async function execRuntime(ctx: ContainerContext, runtime: string): Promi
 export function runningContainer(ctx: ContainerContext, reference: string): ContainerRecord {
   const record = findContainer(ctx.store, reference);
   if (record.state.status === 'running') return record;
+  if (record.state.status === 'restarting') throw isRestarting('Container', record.id);
   throw new HostError('Conflict', 'NOT_RUNNING', `container ${record.id} is not running`);
 }
 

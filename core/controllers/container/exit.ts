@@ -11,6 +11,7 @@ import type { Changes } from '../../store/store.ts';
 import { logFileOf } from '../logs/container-logs.ts';
 import { volumeEffect, volumeKeys } from '../volume/record.ts';
 import { containersUsing } from '../volume/use.ts';
+import { afterExit, scheduleRestart } from './after-exit.ts';
 import { type ContainerContext, setState } from './context.ts';
 
 const CLEANUP_MS = 60_000;
@@ -35,7 +36,7 @@ export async function settleExit(ctx: ContainerContext, id: string, exit: TaskEx
     const record = ctx.store.records.get('container', id);
     if (record?.state.status !== 'running') return;
     ctx.logRotation.unwatch(id);
-    const exited = setState(record, {
+    const ended = setState(record, {
       status: 'exited',
       paused: false,
       pid: 0,
@@ -44,6 +45,7 @@ export async function settleExit(ctx: ContainerContext, id: string, exit: TaskEx
       finishedAt: exit.at,
       error: exit.unknown ? 'the exit was not seen: its supervisor had been killed' : '',
     });
+    const exited = afterExit(ctx, ended);
     const signal = AbortSignal.timeout(CLEANUP_MS);
     const result = { exitCode: exit.code };
     const op = ctx.store.resume('container.exit', `container/${id}`);
@@ -116,20 +118,24 @@ async function finishRemoval(
   return gone;
 }
 
-function tellEnd({ events }: ContainerContext, record: ContainerRecord): void {
+/** Once it is durable; a start that follows waits for the key. */
+function tellEnd(ctx: ContainerContext, record: ContainerRecord): void {
+  const { events } = ctx;
   const { exitCode, oomKilled, startedAt, finishedAt } = record.state;
   const ranMs = Math.max(0, Date.parse(finishedAt) - Date.parse(startedAt));
   const execDuration = String(Math.floor(ranMs / 1000));
   if (oomKilled) containerEvent(events, record, 'oom');
   volumeMountEvents(events, record, 'unmount');
   containerEvent(events, record, 'die', { exitCode: String(exitCode), execDuration });
+  if (record.state.status === 'restarting') scheduleRestart(ctx, record);
 }
 
 function tellRemoval(
-  { events }: ContainerContext,
+  { events, restarts }: ContainerContext,
   record: ContainerRecord,
   volumes: readonly VolumeRecord[],
 ): void {
+  restarts.forget(record.id);
   containerEvent(events, record, 'destroy');
   for (const volume of volumes) volumeEvent(events, volume, 'destroy');
 }

@@ -8,6 +8,8 @@ import type { ContainerContext } from './context.ts';
 import { removeRecord } from './exit.ts';
 import { findContainer } from './find.ts';
 import { thaw } from './pause.ts';
+import { endRestarting } from './restart.ts';
+import { restartPolicyOf } from './restart-policy.ts';
 import { startContainer } from './start.ts';
 import type { WaitResult } from './waiters.ts';
 
@@ -32,8 +34,12 @@ export async function stopContainer(
   signal: AbortSignal,
 ): Promise<boolean> {
   const record = findContainer(ctx.store, reference);
+  if (await endRestarting(ctx, record.id, signal)) {
+    containerEvent(ctx.events, record, 'stop');
+    return true;
+  }
   if (record.state.status !== 'running') return false;
-  const config = record.config as { StopSignal?: string; StopTimeout?: number | null };
+  const config = record.config as StopConfig;
   const patience = seconds ?? config.StopTimeout ?? DEFAULT_STOP_SECONDS;
   const ended = exitOf(ctx, record, signal);
   await sendSignal(ctx, record, signalNumber(asked || config.StopSignal || 'SIGTERM'));
@@ -54,6 +60,7 @@ export async function killContainer(
 ): Promise<void> {
   const number = signalNumber(signalText || 'SIGKILL');
   const record = findContainer(ctx.store, reference);
+  if (await endRestarting(ctx, record.id, signal)) return;
   if (record.state.status !== 'running') {
     throw new HostError(
       'Conflict',
@@ -93,10 +100,11 @@ export async function removeContainer(
       if (force) return;
       throw new HostError('NotFound', 'CONTAINER_NOT_FOUND', `No such container: ${reference}`);
     }
-    if (record.state.status === 'running') {
-      const why = record.state.paused
+    const { status, paused } = record.state;
+    if (status === 'running' || status === 'restarting') {
+      const why = paused
         ? 'container is paused and must be unpaused first'
-        : 'container is running: stop the container before removing or force remove';
+        : `container is ${status}: stop the container before removing or force remove`;
       throw new HostError('Conflict', 'CONTAINER_RUNNING', `cannot remove container "/${name}": ${why}`);
     }
     await removeRecord(ctx, record, signal, volumes || record.autoRemove);
@@ -105,6 +113,7 @@ export async function removeContainer(
 }
 
 async function endIfRunning(ctx: ContainerContext, id: string, signal: AbortSignal): Promise<void> {
+  if (await endRestarting(ctx, id, signal)) return;
   const record = ctx.store.records.get('container', id);
   if (record?.state.status !== 'running') return;
   const ended = exitOf(ctx, record, signal);
@@ -123,8 +132,34 @@ async function exitOf(
   return ctx.waiters.wait(id, 'not-running', signal);
 }
 
+interface StopConfig {
+  readonly StopSignal?: string;
+  readonly StopTimeout?: number | null;
+}
+
+/**
+ * As in Docker a signal that may well end it makes its next end a wanted one; others only when it has a stop signal of
+ * its own, which this is not. Durable before the signal is sent, where a policy could start it again.
+ */
+async function noteStop(
+  ctx: ContainerContext,
+  { id, config }: ContainerRecord,
+  number: number,
+): Promise<void> {
+  const { StopSignal } = config as StopConfig;
+  const final = number === SIGKILL || !StopSignal || signalNumber(StopSignal) === number;
+  ctx.restarts.noteStop(id, final);
+  await ctx.locks.hold([`container/${id}`], AbortSignal.timeout(KILL_WAIT_MS), async () => {
+    const record = ctx.store.records.get('container', id);
+    if (record?.state.status !== 'running' || restartPolicyOf(record).name === 'no') return;
+    const noted = { ...record, manuallyStopped: true, endsNext: final || record.endsNext === true };
+    await ctx.store.put('container.note-stop', { put: [{ kind: 'container', id, record: noted }] });
+  });
+}
+
 async function sendSignal(ctx: ContainerContext, record: ContainerRecord, number: number): Promise<void> {
   const { id, runtime } = record;
+  await noteStop(ctx, record, number);
   const driver = await ctx.drivers.driver(runtimePoint, runtime);
   try {
     await driver.signal({ id, signal: number }, { signal: AbortSignal.timeout(KILL_WAIT_MS) });

@@ -3,7 +3,7 @@ import { runtimePoint } from '@gantry/plugin-sdk/contracts/runtime.ts';
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
 import { containerEvent } from '../../events/emit.ts';
 import type { ContainerRecord } from '../../store/record-types.ts';
-import { type ContainerContext, setState } from './context.ts';
+import { type ContainerContext, isRestarting, setState } from './context.ts';
 import { findContainer } from './find.ts';
 
 /** Errors: Conflict when it does not run or is paused already, NotImplemented when its runtime cannot. */
@@ -45,6 +45,7 @@ async function change(
 
 function check({ id, state }: ContainerRecord, paused: boolean): void {
   const isPaused = state.paused === true;
+  if (state.status === 'restarting') throw isRestarting('Container', id);
   if (state.status !== 'running')
     throw new HostError('Conflict', 'NOT_RUNNING', `Container ${id} is not running`);
   if (paused && isPaused)

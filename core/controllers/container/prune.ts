@@ -23,7 +23,7 @@ export async function pruneContainers(
     signal.throwIfAborted();
     await ctx.locks.hold([`container/${id}`], signal, async () => {
       const record = ctx.store.records.get('container', id);
-      if (!record || record.state.status === 'running' || !wanted(record)) return;
+      if (!record || ['running', 'restarting'].includes(record.state.status) || !wanted(record)) return;
       const driver = await ctx.drivers.driver(snapshotPoint, record.snapshotDriver);
       const { sizeBytes } = await driver.usage({ key: id }, { signal });
       await removeRecord(ctx, record, AbortSignal.timeout(REMOVAL_MS), true);

@@ -14,7 +14,7 @@ import { findContainer } from './find.ts';
 import { mountSteps } from './mounts.ts';
 import { etcMounts, taskSpec, writeEtcFiles } from './spec.ts';
 
-/** False when it was running already. */
+/** False when it was running already, or is about to by its restart policy. */
 export async function startContainer(
   ctx: ContainerContext,
   reference: string,
@@ -28,16 +28,27 @@ export async function startContainer(
       throw new HostError('Conflict', 'CONTAINER_PAUSED', message);
     }
     if (record.state.status === 'running') return false;
+    if (record.state.status === 'restarting') {
+      ctx.restarts.hurry(id);
+      return false;
+    }
+    ctx.restarts.forget(id);
     try {
-      await launch(ctx, record, signal);
+      await launch(ctx, { ...record, restarts: 0, manuallyStopped: false }, signal);
     } catch (error) {
-      throw await startFailed(ctx, record, error);
+      await noteStartFailed(ctx, record, error);
+      throw wrapStartError(error);
     }
     return true;
   });
 }
 
-async function launch(ctx: ContainerContext, record: ContainerRecord, signal: AbortSignal): Promise<void> {
+/** From its record to its running process; the caller holds its key. Nothing stays of one that fails. */
+export async function launch(
+  ctx: ContainerContext,
+  record: ContainerRecord,
+  signal: AbortSignal,
+): Promise<void> {
   const { id, runtime, snapshotDriver } = record;
   const rootfs = path.join(ctx.stateDir, id, 'rootfs');
   const dir = path.join(ctx.rootDir, id);
@@ -64,6 +75,7 @@ async function launch(ctx: ContainerContext, record: ContainerRecord, signal: Ab
   const { pid } = await op.make<{ pid: number }>(task, signal).finally(() => ctx.taskSpecs.delete(id));
   await ctx.attachments.connect(id, () => driver.attach({ id }, { signal }));
   await driver.start({ id }, { signal });
+  ctx.restarts.noteStarted(id);
   const started = setState(
     { ...record, mounts: steps.mounts },
     {
@@ -85,7 +97,12 @@ async function launch(ctx: ContainerContext, record: ContainerRecord, signal: Ab
 /** Docker's for whatever has no exit code of its own. */
 const FAILED_EXIT = 128;
 
-async function startFailed(ctx: ContainerContext, record: ContainerRecord, error: unknown): Promise<Error> {
+/** Writes down why it has not started, and tells who waits; the caller holds its key. */
+export async function noteStartFailed(
+  ctx: ContainerContext,
+  record: ContainerRecord,
+  error: unknown,
+): Promise<void> {
   const message = messageChain(error);
   const exitCode = exitCodeOf(error, FAILED_EXIT);
   ctx.attachments.drop(record.id);
@@ -98,11 +115,11 @@ async function startFailed(ctx: ContainerContext, record: ContainerRecord, error
   }
   ctx.waiters.exited(record.id, { exitCode });
   if (record.autoRemove) ctx.waiters.removed(record.id, { exitCode });
-  return wrapStartError(error, exitCode);
 }
 
 /** Docker's words and status: a command that cannot run is the caller's mistake. */
-function wrapStartError(error: unknown, exitCode: number): Error {
+function wrapStartError(error: unknown): Error {
+  const exitCode = exitCodeOf(error, FAILED_EXIT);
   const kind = exitCode === FAILED_EXIT ? (isHostError(error) ? error.kind : 'Internal') : 'InvalidArgument';
   const prefix = 'failed to create task for container';
   return new HostError(kind === 'NotFound' ? 'Unknown' : kind, 'CONTAINER_START_FAILED', prefix, {

@@ -38,9 +38,6 @@ export function refuseUnsupported(hostConfig: Fields, config: Fields): void {
   const faults = Object.entries(ABSENT)
     .filter(([field]) => !isEmpty(hostConfig[field]))
     .map(([field, words]) => `${words} (HostConfig.${field})`);
-  const policy = (hostConfig.RestartPolicy as Fields | null | undefined)?.Name;
-  if (policy !== undefined && policy !== '' && policy !== 'no')
-    faults.push(`restart policy "${String(policy)}"`);
   if (!isEmpty((config.Healthcheck as Fields | null | undefined)?.Test)) faults.push('health checks');
   if (!['', 'private', 'shareable', 'none', undefined].includes(hostConfig.IpcMode as string)) {
     faults.push(`IPC mode "${String(hostConfig.IpcMode)}"`);
