@@ -61,7 +61,11 @@ export async function startDaemon(options: DaemonOptions, log: Logger): Promise<
   const host = new DriverHost({
     points: [volumePoint, mountPoint, snapshotPoint, runtimePoint] as readonly ExtensionPoint<unknown>[],
     builtins: builtinDrivers(options.runtimes),
-    dirs: { socket: options.pluginSocketDirs, spec: options.pluginSpecDirs },
+    dirs: {
+      driver: options.driverSocketDirs,
+      socket: options.pluginSocketDirs,
+      spec: options.pluginSpecDirs,
+    },
     rootDir: path.join(options.dataRoot, 'drivers'),
     stateDir: path.join(options.execRoot, 'drivers'),
     log,
@@ -187,7 +191,8 @@ async function buildEngine(
  * are settled too; the rest holds only the keys of its own objects.
  */
 async function recover(engine: Engine, host: DriverHost, signal: AbortSignal): Promise<void> {
-  for (const { driver } of engine.store.records.all('volume')) host.expect(driver);
+  for (const { driver } of engine.store.records.all('volume')) host.expect(volumePoint, driver);
+  for (const { runtime } of engine.store.records.all('container')) host.expect(runtimePoint, runtime);
   if (await isNewBoot(engine)) {
     await engine.replay.restoreAll(signal);
     await writeFile(path.join(engine.dirs.data, 'boot-id'), engine.store.boot);

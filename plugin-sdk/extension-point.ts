@@ -53,7 +53,18 @@ export interface DriverModule<T> {
   start(host: HostContext): Promise<T>;
 }
 
+/** How far a long call has come. */
+export interface CallProgress {
+  /** What it is at: `unpacking layer 3 of 7`. */
+  readonly text?: string;
+  readonly done?: number;
+  /** Of which `done` are done; in the same unit. */
+  readonly total?: number;
+}
+
 export interface CallContext {
   /** Aborts at the method's deadline, or when the caller leaves. */
   readonly signal: AbortSignal;
+  /** Tells who asks `gantry driver inspect` or `why` what the call is at; costs next to nothing. */
+  progress?(progress: CallProgress): void;
 }

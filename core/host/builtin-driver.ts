@@ -162,7 +162,7 @@ export class BuiltinDriver {
   }
 }
 
-function labelled(log: Logger, driver: string): Logger {
+export function labelled(log: Logger, driver: string): Logger {
   return {
     debug: (fields, message) => log.debug({ driver, ...fields }, message),
     info: (fields, message) => log.info({ driver, ...fields }, message),

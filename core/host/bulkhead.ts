@@ -13,11 +13,18 @@ export class Bulkhead {
   readonly #driver: string;
   readonly #limits: BulkheadLimits;
   readonly #queue: Set<() => void> = new Set();
+  readonly #takesPlace: (method: string) => boolean;
   #inFlight = 0;
 
-  constructor(driver: string, limits: BulkheadLimits = DEFAULT_LIMITS) {
+  /** `takesPlace`: false for calls that last as long as what they wait for, one for each running task. */
+  constructor(
+    driver: string,
+    limits: BulkheadLimits = DEFAULT_LIMITS,
+    takesPlace: (method: string) => boolean = () => true,
+  ) {
     this.#driver = driver;
     this.#limits = limits;
+    this.#takesPlace = takesPlace;
   }
 
   /** Calls on their way, apart from those queued. */
@@ -27,6 +34,7 @@ export class Bulkhead {
 
   readonly stage: Stage = (next: Send): Send => {
     return (call) => {
+      if (!this.#takesPlace(call.method)) return next(call);
       if (this.#inFlight < this.#limits.inFlight) {
         this.#inFlight++;
         return next(call).finally(() => this.#leave());

@@ -3,12 +3,14 @@
  * calls end before they look at it, and an AbortController costs more than such a call.
  */
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
-import type { CallContext } from '@gantry/plugin-sdk/extension-point.ts';
+import type { CallContext, CallProgress } from '@gantry/plugin-sdk/extension-point.ts';
 
 export class Call implements CallContext {
   readonly method: string;
   readonly request: object;
   readonly caller: AbortSignal | undefined;
+  /** What the driver said last of how far it is. */
+  reported: CallProgress | undefined;
   #controller: AbortController | undefined;
   #reason: HostError | undefined;
   #onAbort: ((reason: HostError) => void) | undefined;
@@ -25,6 +27,10 @@ export class Call implements CallContext {
       if (this.#reason !== undefined) this.#controller.abort(this.#reason);
     }
     return this.#controller.signal;
+  }
+
+  progress(progress: CallProgress): void {
+    this.reported = progress;
   }
 
   abort(reason: HostError): void {

@@ -3,8 +3,8 @@
  * its signal or not.
  */
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
+import { translationsOf } from '@gantry/plugin-sdk/wire/point-translations.ts';
 import { type Call, canceled, type Send, type Stage } from './call.ts';
-import { translationsOf } from './point-translations.ts';
 
 const DEFAULT_MS = 60_000;
 /** No deadline: the call lasts as long as what it waits for. */

@@ -1,13 +1,18 @@
 /**
- * Finds plugins by name in Docker's directories and forms, in Docker's order: sockets first, then `.spec` and `.json`
- * files. Reads the disk at each question, so that the answer is never older than the question.
+ * Finds plugins by name: sockets of drivers that speak JSON-RPC first, then Docker's directories and forms in Docker's
+ * order, sockets before `.spec` and `.json` files. Reads the disk at each question, so that the answer is never older than the question.
  */
 import { type Dirent, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, parse } from 'node:path';
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
 import { type PluginAddress, parseJsonSpec, parseSpec, unixAddress } from './plugin-address.ts';
 
+/** What is spoken there. */
+export type PluginWire = 'docker' | 'json-rpc';
+
 export interface PluginDirs {
+  /** Sockets of drivers that speak JSON-RPC. */
+  readonly driver?: readonly string[];
   readonly socket: readonly string[];
   readonly spec: readonly string[];
 }
@@ -19,6 +24,7 @@ export const DOCKER_DIRS: PluginDirs = {
 
 export interface PluginLocation {
   readonly name: string;
+  readonly wire: PluginWire;
   readonly address: PluginAddress;
   /** Changes when the socket or spec file was replaced: the plugin behind it is then another one. */
   readonly identity: string;
@@ -29,6 +35,7 @@ export interface PluginLocation {
 interface Form {
   readonly dir: string;
   readonly extension: '.sock' | '.spec' | '.json';
+  readonly wire: PluginWire;
 }
 
 export class Discovery {
@@ -38,10 +45,11 @@ export class Discovery {
   constructor(dirs: PluginDirs = DOCKER_DIRS) {
     this.dirs = dirs;
     this.#forms = [
-      ...dirs.socket.map((dir): Form => ({ dir, extension: '.sock' })),
+      ...(dirs.driver ?? []).map((dir): Form => ({ dir, extension: '.sock', wire: 'json-rpc' })),
+      ...dirs.socket.map((dir): Form => ({ dir, extension: '.sock', wire: 'docker' })),
       ...dirs.spec.flatMap((dir): Form[] => [
-        { dir, extension: '.spec' },
-        { dir, extension: '.json' },
+        { dir, extension: '.spec', wire: 'docker' },
+        { dir, extension: '.json', wire: 'docker' },
       ]),
     ];
   }
@@ -52,13 +60,14 @@ export class Discovery {
    */
   locate(name: string): PluginLocation | undefined {
     if (!isFileName(name)) return undefined;
-    for (const { dir, extension } of this.#forms) {
-      for (const file of [join(dir, name + extension), join(dir, name, name + extension)]) {
+    for (const { dir, extension, wire } of this.#forms) {
+      const flat = join(dir, name + extension);
+      for (const file of wire === 'docker' ? [flat, join(dir, name, name + extension)] : [flat]) {
         const stat = statOf(file);
         if (stat === undefined) continue;
         if (extension === '.sock' && !stat.isSocket()) continue;
         const identity = `${file}:${stat.dev}:${stat.ino}:${stat.ctimeMs}`;
-        return { name, file, identity, address: addressIn(name, file, extension) };
+        return { name, file, wire, identity, address: addressIn(name, file, extension) };
       }
     }
     return undefined;
@@ -66,8 +75,8 @@ export class Discovery {
 
   /** Names that `locate` finds, or finds broken; sorted. Directories that are missing or closed to us hold none. */
   scan(): readonly string[] {
-    const names = this.#forms.flatMap(({ dir, extension }) =>
-      entriesOf(dir).flatMap((entry) => nameOf(dir, entry, extension) ?? []),
+    const names = this.#forms.flatMap((form) =>
+      entriesOf(form.dir).flatMap((entry) => nameOf(form, entry) ?? []),
     );
     return [...new Set(names)].sort();
   }
@@ -114,8 +123,10 @@ function entriesOf(dir: string): readonly Dirent[] {
   }
 }
 
-function nameOf(dir: string, entry: Dirent, extension: Form['extension']): string | undefined {
+/** Docker's may stand in a directory of their name. */
+function nameOf({ dir, extension, wire }: Form, entry: Dirent): string | undefined {
   const own = entry.name.endsWith(extension) ? join(dir, entry.name) : undefined;
+  if (wire === 'json-rpc' && own === undefined) return undefined;
   const nested = join(dir, entry.name, entry.name + extension);
   const file = own !== undefined && isKind(own, extension) ? own : nested;
   return isKind(file, extension) ? parse(file).name : undefined;

@@ -4,7 +4,7 @@
  */
 import { asHostError, HostError } from '@gantry/plugin-sdk/errors.ts';
 import type { DriverModule, ExtensionPoint, Logger } from '@gantry/plugin-sdk/extension-point.ts';
-import { BuiltinDriver, type BuiltinSurroundings } from './builtin-driver.ts';
+import { BuiltinDriver, type BuiltinSurroundings, labelled } from './builtin-driver.ts';
 import { driverId, requiredBy, startOrder } from './builtin-order.ts';
 import { Discovery, type PluginDirs } from './discovery.ts';
 import type { DriverRow } from './driver-record.ts';
@@ -57,10 +57,15 @@ export class DriverHost {
     this.#signal = options.signal === undefined ? signal : AbortSignal.any([options.signal, signal]);
     this.#builtins = declare(options, (point, name) => this.driver(point, name));
     const discovery = new Discovery(options.dirs);
-    this.#plugins = new Plugins({ discovery, points: options.points, trace: options.trace });
-    const { socket, spec } = discovery.dirs;
+    const logOf = (driver: string): Logger => labelled(options.log, driver);
+    this.#plugins = new Plugins({ discovery, logOf, points: options.points, trace: options.trace });
+    const { driver = [], socket, spec } = discovery.dirs;
     const onError = (err: unknown): void => options.log.warn({ err }, 'watching plugin directories failed');
-    this.#watch = new PluginWatch([...socket, ...spec], (name) => this.#plugins.changed(name), onError);
+    this.#watch = new PluginWatch(
+      { nested: [...socket, ...spec], flat: driver },
+      (name) => this.#plugins.changed(name),
+      onError,
+    );
   }
 
   /** Starts the built-in drivers, each after those it requires; resolves when all are ready, skipped or failed. */
@@ -93,7 +98,7 @@ export class DriverHost {
     const builtin = this.#builtins.get(driverId({ point, name }));
     if (builtin !== undefined) return (await builtin.ready()) as T;
     const signal = call?.signal ?? this.#signal;
-    const driver = isOnTheWire(point) ? await this.#plugins.driver(point, name, signal) : undefined;
+    const driver = await this.#plugins.driver(point, name, signal);
     if (driver === undefined) throw this.#unknown(point, name);
     return driver.proxy as T;
   }
@@ -105,7 +110,8 @@ export class DriverHost {
   async everyDriver<T>(point: ExtensionPoint<T>, call: { signal: AbortSignal }): Promise<FoundDriver<T>[]> {
     const wanted = this.#builtinNames(point).filter((name) => !this.#isDisabled(point, name));
     const builtins = wanted.map((name) => this.#found<T>(name, this.driver(point, name)));
-    const others = (isOnTheWire(point) ? this.#plugins.names() : [])
+    const others = this.#plugins
+      .names()
       .filter((name) => !this.#builtins.has(driverId({ point, name })) && !this.#isDisabled(point, name))
       .map((name) => this.#foundPlugin(point, name, call.signal));
     const found = await Promise.all([...builtins, ...others]);
@@ -124,9 +130,9 @@ export class DriverHost {
     }));
   }
 
-  /** Makes a plugin's name known that stored objects use: while it is away it is Unavailable, not NotFound. */
-  expect(name: string): void {
-    this.#plugins.expect(name);
+  /** Makes a driver's name known that stored objects use: while it is away it is Unavailable, not NotFound. */
+  expect(point: ExtensionPoint<unknown>, name: string): void {
+    if (!this.#builtins.has(driverId({ point, name }))) this.#plugins.expect(name);
   }
 
   /** Calls back each time the plugin's socket or spec file appears or is replaced; answers what ends that. */
@@ -207,11 +213,6 @@ function declare(
   const builtins = new Map(modules.map((module) => [driverId(module), new BuiltinDriver(module, around)]));
   if (builtins.size < modules.length) throw declaredTwice(modules);
   return builtins;
-}
-
-/** Plugins are never asked to serve a point that has no word of Docker's. */
-function isOnTheWire(point: ExtensionPoint<unknown>): boolean {
-  return point.implementsName !== undefined;
 }
 
 function disabled(point: ExtensionPoint<unknown>, name: string): HostError {

@@ -3,6 +3,7 @@
  * the operator wants it (a field apart), and what its calls did.
  */
 import { type HostError, messageChain } from '@gantry/plugin-sdk/errors.ts';
+import type { CallProgress } from '@gantry/plugin-sdk/extension-point.ts';
 import type { BreakerState } from './breaker.ts';
 
 export type DriverState =
@@ -16,7 +17,7 @@ export type DriverState =
   | 'skipped'
   | 'failed';
 
-export type CarrierKind = 'in-process' | 'docker-http';
+export type CarrierKind = 'in-process' | 'docker-http' | 'json-rpc';
 
 /** Upper bounds in milliseconds of the buckets of `MethodCounts.buckets`; the last bucket has no bound. */
 export const LATENCY_BOUNDS_MS = [0.1, 1, 5, 25, 100, 500, 2500, 10_000] as const;
@@ -33,6 +34,19 @@ export interface LastCall {
   /** Unix time in milliseconds at which it ended. */
   readonly at: number;
   readonly ms: number;
+}
+
+export interface SentCall {
+  readonly method: string;
+  readonly at: number;
+  /** What the driver said last of how far it is. */
+  readonly progress?: CallProgress;
+}
+
+/** A call as the pipeline knows it. */
+interface CallOnItsWay {
+  readonly method: string;
+  readonly reported?: CallProgress | undefined;
 }
 
 export interface DriverRow {
@@ -54,7 +68,7 @@ export interface DriverRow {
   /** Absent for built-in drivers, which have none. */
   readonly breaker?: BreakerState;
   /** Calls that the driver has not answered yet, with the Unix time in milliseconds of their sending. */
-  readonly inFlight: readonly { readonly method: string; readonly at: number }[];
+  readonly inFlight: readonly SentCall[];
   readonly calls: number;
   readonly failures: number;
   readonly methods: ReadonlyMap<string, MethodCounts>;
@@ -63,7 +77,9 @@ export interface DriverRow {
 export class DriverRecord {
   readonly point: string;
   readonly name: string;
-  readonly carrier: CarrierKind;
+  /** Of the file last seen; another may come to stand in its place. */
+  carrier: CarrierKind;
+  version = '';
   address: string;
   state: DriverState = 'declared';
   reason = 'not used yet';
@@ -74,7 +90,7 @@ export class DriverRecord {
   lastError: DriverRow['lastError'];
   breaker: BreakerState | undefined;
   readonly methods: Map<string, MethodCounts> = new Map();
-  readonly #inFlight: Map<object, { method: string; at: number }> = new Map();
+  readonly #inFlight: Map<CallOnItsWay, number> = new Map();
 
   constructor(point: string, name: string, carrier: CarrierKind, address = '') {
     this.point = point;
@@ -90,11 +106,11 @@ export class DriverRecord {
   }
 
   /** `call` stands for one sending of it, until `left`. */
-  sent(call: { readonly method: string }): void {
-    this.#inFlight.set(call, { method: call.method, at: Date.now() });
+  sent(call: CallOnItsWay): void {
+    this.#inFlight.set(call, Date.now());
   }
 
-  left(call: object): void {
+  left(call: CallOnItsWay): void {
     this.#inFlight.delete(call);
   }
 
@@ -120,10 +136,15 @@ export class DriverRecord {
 
   row(): Omit<DriverRow, 'enabled'> {
     const { lastCall, lastError, point, name, carrier, address, state, reason, since } = this;
-    const { calls, failures, methods, breaker } = this;
+    const { calls, failures, methods, breaker, version } = this;
     return {
-      inFlight: [...this.#inFlight.values()],
+      inFlight: [...this.#inFlight].map(([{ method, reported }, at]) => ({
+        method,
+        at,
+        ...(reported && { progress: reported }),
+      })),
       ...{ point, name, carrier, address, state, reason, since, calls, failures, methods },
+      ...(version && { version }),
       ...(breaker && { breaker }),
       ...(lastCall && { lastCall }),
       ...(lastError && { lastError }),

@@ -17,15 +17,26 @@ interface Watched {
   readonly names: Set<string>;
 }
 
+export interface WatchedDirs {
+  /** A plugin's file may stand in a directory of its name. */
+  readonly nested: readonly string[];
+  /** Files in directories below are not looked at. */
+  readonly flat?: readonly string[];
+}
+
 export class PluginWatch {
-  readonly #dirs: readonly string[];
+  readonly #dirs: readonly (readonly [dir: string, depth: number])[];
   readonly #changed: (name: string) => void;
   readonly #onError: (error: unknown) => void;
   readonly #watched: Map<string, Watched> = new Map();
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(dirs: readonly string[], changed: (name: string) => void, onError: (error: unknown) => void) {
-    this.#dirs = dirs;
+  constructor(
+    { nested, flat = [] }: WatchedDirs,
+    changed: (name: string) => void,
+    onError: (error: unknown) => void,
+  ) {
+    this.#dirs = [...nested.map((dir) => [dir, 1] as const), ...flat.map((dir) => [dir, 0] as const)];
     this.#changed = changed;
     this.#onError = onError;
   }
@@ -44,20 +55,20 @@ export class PluginWatch {
   }
 
   #look(watchDir: typeof watch): void {
-    for (const dir of this.#dirs) {
+    for (const [dir, depth] of this.#dirs) {
       const identity = identityOf(dir);
       const before = this.#watched.get(dir);
       if (before?.identity === identity) continue;
       this.#watched.delete(dir);
       before?.watcher.close().catch(this.#onError);
       for (const name of before?.names ?? []) this.#changed(name);
-      if (identity !== undefined) this.#watched.set(dir, this.#watch(watchDir, dir, identity));
+      if (identity !== undefined) this.#watched.set(dir, this.#watch(watchDir, { dir, depth }, identity));
     }
   }
 
-  #watch(watchDir: typeof watch, dir: string, identity: string): Watched {
+  #watch(watchDir: typeof watch, { dir, depth }: { dir: string; depth: number }, identity: string): Watched {
     // What is there at first is told too: it may have come while the watch was being set up.
-    const watcher = watchDir(dir, { atomic: false, depth: 1, ignoreInitial: false });
+    const watcher = watchDir(dir, { atomic: false, depth, ignoreInitial: false });
     const names: Set<string> = new Set();
     watcher.on('all', (_event, path) => {
       const name = pluginNameOf(path);

@@ -3,10 +3,10 @@
  * first use, once for each socket or spec file; a replaced file is another plugin and is activated again.
  */
 import { asHostError, HostError, isHostError, messageChain } from '@gantry/plugin-sdk/errors.ts';
-import { pluginActivate } from '@gantry/plugin-sdk/wire/plugin.ts';
+import type { Logger } from '@gantry/plugin-sdk/extension-point.ts';
 import { Breaker } from './breaker.ts';
 import { Call } from './call.ts';
-import { DockerHttp } from './carriers/docker-http.ts';
+import { type Activation, type Carrier, openCarrier } from './carriers/carrier.ts';
 import { deadline } from './deadline.ts';
 import type { Discovery, PluginLocation } from './discovery.ts';
 import { DriverRecord } from './driver-record.ts';
@@ -20,10 +20,8 @@ const LOOK_AGAIN_MS = 10;
 /** A plugin as it answered its activation, until its file is replaced. */
 export interface ActivePlugin {
   readonly location: PluginLocation;
-  readonly implements: readonly string[];
-  readonly http: DockerHttp;
-  /** Answers that hold as long as the activation: method name to answer. */
-  readonly answers: Map<string, unknown>;
+  readonly carrier: Carrier;
+  readonly activation: Activation;
 }
 
 export class Plugin {
@@ -33,15 +31,19 @@ export class Plugin {
   readonly #discovery: Discovery;
   readonly #breaker: Breaker;
   readonly #onReplaced: () => void;
+  readonly #log: Logger;
   #location: PluginLocation | undefined;
   #lookedAt = Number.NEGATIVE_INFINITY;
-  #http: DockerHttp | undefined;
+  /** What is being activated, or has been. */
+  #opened: Promise<Carrier> | undefined;
   #active: ActivePlugin | undefined;
   #activating: Promise<ActivePlugin> | undefined;
   #abort = new AbortController();
 
-  constructor(name: string, discovery: Discovery, onReplaced: () => void) {
+  /** `log` takes what the plugin itself has to say. */
+  constructor(name: string, discovery: Discovery, log: Logger, onReplaced: () => void) {
     this.name = name;
+    this.#log = log;
     this.record = new DriverRecord('', name, 'docker-http');
     this.record.reason = 'not used yet';
     this.#discovery = discovery;
@@ -52,6 +54,11 @@ export class Plugin {
   /** What it answered, when it has been activated and its file is still the same. */
   get active(): ActivePlugin | undefined {
     return this.#active;
+  }
+
+  /** What is spoken there; undefined while it is nowhere. */
+  get wire(): PluginLocation['wire'] | undefined {
+    return this.#location?.wire;
   }
 
   /** Of the file last seen. */
@@ -101,39 +108,43 @@ export class Plugin {
   }
 
   async #activate(location: PluginLocation): Promise<ActivePlugin> {
-    const http = new DockerHttp(this.name, location.address);
-    this.#http = http;
-    const mine = () => this.#http === http;
+    const opened = openCarrier(this.name, location, this.#log);
+    this.#opened = opened;
+    const mine = () => this.#opened === opened;
     this.record.enter('starting', 'activation was sent');
     const from = performance.now();
+    const carrier = await opened;
     try {
-      const answer = await this.#handshake(http);
-      const active = { location, http, implements: answer.Implements, answers: new Map<string, unknown>() };
+      const activation = await this.#handshake(carrier);
+      const active = { location, carrier, activation };
       if (mine()) this.#succeeded(active, performance.now() - from);
       return active;
     } catch (error) {
-      if (mine()) this.#failed(asHostError(error), performance.now() - from);
-      http.close();
+      if (mine()) this.#failed(carrier, asHostError(error), performance.now() - from);
+      carrier.close();
       throw error;
     }
   }
 
-  #handshake(http: DockerHttp): Promise<{ Implements: string[] }> {
-    const limit = deadline(`plugin "${this.name}"`, () => pluginActivate.timeoutMs);
-    const send = limit(this.#breaker.stage((call) => http.call(pluginActivate, call.request, call.signal)));
-    return send(new Call(pluginActivate.name, {}, this.#abort.signal)) as Promise<{ Implements: string[] }>;
+  #handshake(carrier: Carrier): Promise<Activation> {
+    const { name, timeoutMs } = carrier.activation;
+    const limit = deadline(`plugin "${this.name}"`, () => timeoutMs);
+    const send = limit(this.#breaker.stage((call) => carrier.activate(call.signal)));
+    return send(new Call(name, {}, this.#abort.signal)) as Promise<Activation>;
   }
 
   #succeeded(active: ActivePlugin, ms: number): void {
     this.#active = active;
     this.#activating = undefined;
-    this.record.ended(pluginActivate.name, ms);
-    this.record.enter('ready', `implements ${active.implements.join(', ') || 'nothing'}`);
+    const { activation, carrier } = active;
+    this.record.ended(carrier.activation.name, ms);
+    this.record.version = activation.version ?? '';
+    this.record.enter('ready', `implements ${activation.implements.join(', ') || 'nothing'}`);
   }
 
-  #failed(error: HostError, ms: number): void {
+  #failed({ activation }: Carrier, error: HostError, ms: number): void {
     this.#activating = undefined;
-    if (error.code !== 'DRIVER_CRASH_LOOP') this.record.failed(pluginActivate.name, ms, error);
+    if (error.code !== 'DRIVER_CRASH_LOOP') this.record.failed(activation.name, ms, error);
     const state = this.#breaker.state === 'closed' ? 'failed' : 'crash-loop';
     this.record.enter(state, messageChain(error));
   }
@@ -147,11 +158,13 @@ export class Plugin {
     this.#location = location;
     this.#abort.abort(new HostError('Unavailable', 'DRIVER_REPLACED', `plugin "${this.name}": ${reason}`));
     this.#abort = new AbortController();
-    this.#http?.close();
-    this.#http = undefined;
+    void this.#opened?.then((carrier) => carrier.close());
+    this.#opened = undefined;
     this.#active = undefined;
     this.#activating = undefined;
     this.record.address = location?.address.url ?? this.record.address;
+    if (location !== undefined)
+      this.record.carrier = location.wire === 'docker' ? 'docker-http' : location.wire;
     this.record.enter(state, reason);
     this.#breaker.reset();
     if (hadPlace || location !== undefined) this.#onReplaced();

@@ -1,5 +1,5 @@
 /** The plugins outside the daemon that the host knows of, and the drivers made of them. */
-import type { ExtensionPoint } from '@gantry/plugin-sdk/extension-point.ts';
+import type { ExtensionPoint, Logger } from '@gantry/plugin-sdk/extension-point.ts';
 import { Appearances } from './appearances.ts';
 import type { Discovery } from './discovery.ts';
 import type { DriverRow } from './driver-record.ts';
@@ -10,6 +10,8 @@ import { implementsPoint, PluginDriver, requireKind } from './plugin-driver.ts';
 export interface PluginsOptions {
   readonly discovery: Discovery;
   readonly points: readonly ExtensionPoint<unknown>[];
+  /** Of the plugin called `name`: takes what it has to say. */
+  readonly logOf: (name: string) => Logger;
   readonly trace?: ((call: CallTrace) => void) | undefined;
 }
 
@@ -33,7 +35,7 @@ export class Plugins {
     name: string,
     signal: AbortSignal,
   ): Promise<PluginDriver | undefined> {
-    const plugin = this.#find(name);
+    const plugin = this.#findFor(point, name);
     if (plugin === undefined) return undefined;
     const active = await plugin.activated(signal);
     requireKind(point, name, active);
@@ -46,7 +48,7 @@ export class Plugins {
     name: string,
     signal: AbortSignal,
   ): Promise<PluginDriver | undefined> {
-    const plugin = this.#find(name);
+    const plugin = this.#findFor(point, name);
     const active = await plugin?.activated(signal);
     return plugin && active && implementsPoint(point, active) ? this.#driverOf(point, plugin) : undefined;
   }
@@ -87,6 +89,14 @@ export class Plugins {
     for (const plugin of this.#plugins.values()) plugin.close();
   }
 
+  /** Docker plugins are never dialled for a point that has no word of Docker's. */
+  #findFor(point: ExtensionPoint<unknown>, name: string): Plugin | undefined {
+    const plugin = this.#find(name);
+    if (point.implementsName !== undefined || plugin === undefined) return plugin;
+    this.#look(name);
+    return plugin.wire === 'docker' ? undefined : plugin;
+  }
+
   #find(name: string): Plugin | undefined {
     const known = this.#plugins.get(name);
     if (known !== undefined) return known;
@@ -96,7 +106,8 @@ export class Plugins {
   #know(name: string): Plugin {
     const known = this.#plugins.get(name);
     if (known !== undefined) return known;
-    const plugin = new Plugin(name, this.#options.discovery, () => this.#replaced(name));
+    const { discovery, logOf } = this.#options;
+    const plugin = new Plugin(name, discovery, logOf(name), () => this.#replaced(name));
     this.#plugins.set(name, plugin);
     return plugin;
   }

@@ -4,9 +4,9 @@
  */
 import { mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { VolumeDriver } from '@gantry/plugin-sdk/contracts/volume.ts';
+import { type VolumeDriver, volumePoint } from '@gantry/plugin-sdk/contracts/volume.ts';
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
-import { serveVolumeDriver } from '@gantry/plugin-sdk/serve.ts';
+import { serve } from '@gantry/plugin-sdk/serve.ts';
 
 const [socket = '', root = ''] = process.argv.slice(2);
 
@@ -40,5 +40,5 @@ const driver: VolumeDriver = {
 };
 
 await mkdir(root, { recursive: true });
-const served = await serveVolumeDriver(driver, { socket });
+const served = await serve(driver, { point: volumePoint, wire: 'docker', socket });
 process.once('SIGTERM', () => void served.close());

@@ -297,6 +297,13 @@ const plugins = {
     default: ['/etc/docker/plugins', '/usr/lib/docker/plugins'] as readonly string[],
     help: 'Look for .spec and .json files here',
   }),
+  driverSocketDirs: option({
+    flag: 'driver-socket-dir',
+    key: 'driver-socket-dirs',
+    type: list('PATH'),
+    default: ['/run/gantry/drivers'] as readonly string[],
+    help: 'Look for sockets of drivers that speak JSON-RPC here',
+  }),
 };
 
 export const GROUPS = {

@@ -18,7 +18,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type VolumeDriver, volumePoint } from '@gantry/plugin-sdk/contracts/volume.ts';
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
-import { serveVolumeDriver } from '@gantry/plugin-sdk/serve.ts';
+import { serve } from '@gantry/plugin-sdk/serve.ts';
 import t, { type Test } from 'tap';
 import { Discovery } from '../../../../core/host/discovery.ts';
 import { DriverHost } from '../../../../core/host/driver-host.ts';
@@ -77,7 +77,7 @@ function memoryDriver(): VolumeDriver {
 }
 
 async function served(t: Test, socket: string, driver: VolumeDriver = memoryDriver()) {
-  const plugin = await serveVolumeDriver(driver, { socket });
+  const plugin = await serve(driver, { point: volumePoint, wire: 'docker', socket });
   t.teardown(() => plugin.close());
   return plugin;
 }
@@ -324,7 +324,7 @@ t.test('a plugin that goes and comes back', async (t) => {
   const at = place(t);
   const host = await hostAt(t, at);
   await t.rejects(host.driver(volumePoint, 'rec'), { code: 'DRIVER_NOT_FOUND' });
-  host.expect('rec');
+  host.expect(volumePoint, 'rec');
   await t.rejects(host.driver(volumePoint, 'rec'), { kind: 'Unavailable', code: 'DRIVER_UNAVAILABLE' });
 
   const start = (): ReturnType<typeof startVolumePlugin> =>
@@ -418,7 +418,11 @@ t.test('notices directories that come later, go and come again', async (t) => {
   const socket = join(late, 'sub', 'late.sock');
   const changes = new EventEmitter();
   const onChange = (name: string) => void changes.emit(existsSync(socket) ? 'found' : 'gone', name);
-  const watch = new PluginWatch([late, join(dir, 'never')], onChange, (error) => void t.error(error));
+  const watch = new PluginWatch(
+    { nested: [late, join(dir, 'never')] },
+    onChange,
+    (error) => void t.error(error),
+  );
   await watch.start();
   t.teardown(() => watch.stop());
   for (const round of [1, 2]) {
@@ -463,7 +467,9 @@ t.test('one hung driver takes nobody else’s place', async (t) => {
 t.test('serve', async (t) => {
   const at = place(t);
   const plugin = await served(t, at.sock('p'));
-  await t.rejects(serveVolumeDriver(memoryDriver(), { socket: at.sock('p') }), { code: 'SOCKET_IN_USE' });
+  await t.rejects(serve(memoryDriver(), { point: volumePoint, wire: 'docker', socket: at.sock('p') }), {
+    code: 'SOCKET_IN_USE',
+  });
   const post = async (path: string, body?: string) => {
     const { request } = await import('node:http');
     return new Promise<string>((resolve) => {

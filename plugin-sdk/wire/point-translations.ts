@@ -1,10 +1,10 @@
 /** Which points Docker plugins can serve, and by which messages. */
-import { logPoint } from '@gantry/plugin-sdk/contracts/log.ts';
-import { volumePoint } from '@gantry/plugin-sdk/contracts/volume.ts';
-import type { ExtensionPoint } from '@gantry/plugin-sdk/extension-point.ts';
-import { logTranslation } from '@gantry/plugin-sdk/wire/log.ts';
-import { type AnyTranslation, byMethodName } from '@gantry/plugin-sdk/wire/translation.ts';
-import { volumeTranslation } from '@gantry/plugin-sdk/wire/volume.ts';
+import { logPoint } from '../contracts/log.ts';
+import { volumePoint } from '../contracts/volume.ts';
+import type { ExtensionPoint } from '../extension-point.ts';
+import { logTranslation } from './log.ts';
+import { type AnyTranslation, byMethodName } from './translation.ts';
+import { volumeTranslation } from './volume.ts';
 
 const NONE: ReadonlyMap<string, AnyTranslation> = new Map();
 
