@@ -39,6 +39,7 @@ import { Archives } from './images/archives.ts';
 import { ContentStore } from './images/content.ts';
 import { LayerExtractor } from './images/extract/extractor.ts';
 import { LayerStore } from './images/layer-store.ts';
+import type { Metrics } from './metrics/metrics.ts';
 import { Database } from './store/database.ts';
 import { Failpoints } from './store/failpoints.ts';
 import { Locks } from './store/locks.ts';
@@ -58,6 +59,7 @@ export async function startDaemon(options: DaemonOptions, log: Logger): Promise<
   await mkdir(options.dataRoot, { recursive: true, mode: 0o711 });
   await mkdir(options.execRoot, { recursive: true, mode: 0o711 });
   holdDataRoot(options.dataRoot);
+  const metrics = options.metricsAddress ? await loadMetrics() : undefined;
   const host = new DriverHost({
     points: [volumePoint, mountPoint, snapshotPoint, runtimePoint] as readonly ExtensionPoint<unknown>[],
     builtins: builtinDrivers(options.runtimes),
@@ -69,6 +71,7 @@ export async function startDaemon(options: DaemonOptions, log: Logger): Promise<
     rootDir: path.join(options.dataRoot, 'drivers'),
     stateDir: path.join(options.execRoot, 'drivers'),
     log,
+    ...(metrics && { trace: metrics.driverCall }),
   });
   // Each driver is waited for by who needs it; one that nobody has asked for yet keeps nobody.
   const started = host.start();
@@ -76,7 +79,9 @@ export async function startDaemon(options: DaemonOptions, log: Logger): Promise<
   engine.store.failpoints.arm('recovery');
   if (!replayDisabled()) await recover(engine, host, stopping.signal);
 
-  const api = new ApiServer({ rows: routeTable(engine), headers: apiHeaders(), log });
+  const rows = routeTable(engine);
+  const api = new ApiServer({ rows: metrics?.timed(rows) ?? rows, headers: apiHeaders(), log });
+  const closeMetrics = metrics && (await openMetrics(metrics, engine));
   await listenAll(api, options);
   engine.store.failpoints.arm('api');
   engine.containers.beginRestarts();
@@ -86,6 +91,7 @@ export async function startDaemon(options: DaemonOptions, log: Logger): Promise<
     async stop() {
       stopping.abort();
       engine.replay.stop();
+      closeMetrics?.();
       await api.close();
       await started;
       await host.stop();
@@ -94,6 +100,20 @@ export async function startDaemon(options: DaemonOptions, log: Logger): Promise<
       if (options.pidfile) await rm(options.pidfile, { force: true });
     },
   };
+}
+
+/** Its own file and its library cost a start that nobody wants metrics of nothing. */
+async function loadMetrics(): Promise<Metrics> {
+  const { Metrics } = await import('./metrics/metrics.ts');
+  return Metrics.load();
+}
+
+async function openMetrics(metrics: Metrics, engine: Engine): Promise<() => void> {
+  const { serveMetrics } = await import('./metrics/serve.ts');
+  metrics.describe(engine);
+  const { address, close } = await serveMetrics(metrics, engine.options.metricsAddress);
+  engine.log.info({ address }, 'metrics are served');
+  return close;
 }
 
 async function buildEngine(

@@ -28,7 +28,7 @@ export interface Engine {
   readonly events: EventLog;
   readonly log: Logger;
   readonly dirs: { readonly data: string; readonly exec: string };
-  /** What the operator has set; a reload replaces it. */
+  /** What the operator has set. A reload changes it in place, as it does `defaults`. */
   readonly options: DaemonOptions;
   readonly defaults: Defaults;
   readonly cgroupVersion: '1' | '2';

@@ -1,10 +1,14 @@
 /** The daemon's program: flags in, signals handled, exit status out. */
 import { flushCompileCache } from 'node:module';
 import { isHostError, messageChain } from '@gantry/plugin-sdk/errors.ts';
+import { runtimeDriver } from './builtins.ts';
+import { notifySocket } from './config/load.ts';
 import { daemonHelp } from './config/options/help.ts';
 import { type DaemonOptions, parseDaemonArgs } from './config/options/read.ts';
-import { startDaemon } from './daemon.ts';
-import { createLogger } from './log.ts';
+import { Reload } from './config/reload.ts';
+import { type Daemon, startDaemon } from './daemon.ts';
+import { createLogger, type DaemonLogger } from './log.ts';
+import { ServiceManager } from './service-manager.ts';
 import { VERSION } from './version.ts';
 
 const FLUSH_AFTER_MS = 2_000;
@@ -14,7 +18,7 @@ async function main(args: readonly string[]): Promise<void> {
   if (action === 'help') process.stdout.write(daemonHelp());
   else if (action === 'version') process.stdout.write(`gantryd ${VERSION}\n`);
   else if (action === 'validate') validated(options);
-  else await run(options);
+  else await run(args, options);
 }
 
 /** It would not be here if anything were wrong. */
@@ -23,20 +27,47 @@ function validated({ warnings }: DaemonOptions): void {
   process.stderr.write('configuration OK\n');
 }
 
-async function run(options: DaemonOptions): Promise<void> {
+async function run(args: readonly string[], options: DaemonOptions): Promise<void> {
   const log = createLogger({ level: options.logLevel, format: options.logFormat });
   for (const warning of options.warnings) log.warn({}, warning);
-  const daemon = await startDaemon(options, log);
+  const manager = new ServiceManager(notifySocket(), log);
+  const starting = startDaemon(options, log);
+  const reload = starting.then(({ engine }) => new Reload({ args, engine, log, runtimeDriver, manager }));
+  // One that comes while it starts shall not end it.
+  process.on(
+    'SIGHUP',
+    () =>
+      void reload.then(
+        (found) => found.run(),
+        () => {},
+      ),
+  );
+  const daemon = await starting;
   log.info({ hosts: options.hosts, runtime: daemon.engine.defaults.runtime }, 'API listens');
+  manager.ready('serves');
   // A daemon that is killed would not leave its compiled code for the next one to start from.
   setTimeout(() => flushCompileCache(), FLUSH_AFTER_MS).unref();
   for (const name of ['SIGINT', 'SIGTERM'] as const) {
     process.once(name, () => {
       // A second signal must be able to end a stop that hangs.
       process.once(name, () => process.exit(130));
-      void daemon.stop().then(() => process.exit(0));
+      manager.stopping();
+      void stop(daemon, log);
     });
   }
+}
+
+/** Ends the process, in time: what is cut off is settled at the next start, as after a crash. */
+async function stop(daemon: Daemon, log: DaemonLogger): Promise<void> {
+  const seconds = daemon.engine.options.shutdownTimeout;
+  if (seconds >= 0) {
+    setTimeout(() => {
+      log.error({ seconds }, 'the stop takes longer than --shutdown-timeout: it ends here');
+      process.exit(1);
+    }, seconds * 1_000).unref();
+  }
+  await daemon.stop();
+  process.exit(0);
 }
 
 main(process.argv.slice(2)).catch((error: unknown) => {

@@ -29,6 +29,11 @@ export function listenDescriptors(): readonly number[] {
   return Array.from({ length: Number(process.env.LISTEN_FDS ?? 0) }, (_, index) => 3 + index);
 }
 
+/** Where the service manager wants to be told of the daemon's state; '' for nowhere. Source: sd_notify(3). */
+export function notifySocket(): string {
+  return process.env.NOTIFY_SOCKET ?? '';
+}
+
 /** This boot of the machine; `GANTRY_BOOT_ID` stands in for a restart in tests. */
 export function bootId(): string {
   return process.env.GANTRY_BOOT_ID ?? readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();

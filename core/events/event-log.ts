@@ -63,6 +63,11 @@ export class EventLog {
     return () => this.#listeners.delete(tell);
   }
 
+  /** How many hear of the next event. */
+  get listeners(): number {
+    return this.#listeners.size;
+  }
+
   /** Resolves when all are in the file. */
   async close(): Promise<void> {
     await this.#file.close();

@@ -43,7 +43,7 @@ export type FoundDriver<T> =
 
 export class DriverHost {
   readonly #options: DriverHostOptions;
-  readonly #builtins: ReadonlyMap<string, BuiltinDriver>;
+  readonly #builtins: Map<string, BuiltinDriver>;
   readonly #plugins: Plugins;
   readonly #watch: PluginWatch;
   readonly #stopped = new AbortController();
@@ -72,6 +72,18 @@ export class DriverHost {
   async start(): Promise<void> {
     await Promise.all([...this.#builtins.values()].map((builtin) => this.#startBuiltin(builtin)));
     this.#watching ??= this.#watch.start();
+  }
+
+  /**
+   * One more built-in driver, as a reload may bring; resolves when it is ready, skipped or failed. Throws
+   * FailedPrecondition when there is one of its point and name.
+   */
+  async add(module: DriverModule<unknown>): Promise<void> {
+    if (this.#builtins.has(driverId(module))) throw declaredTwice([module, module]);
+    const around = surroundings(this.#options, (point, name) => this.driver(point, name));
+    const builtin = new BuiltinDriver(module, around);
+    this.#builtins.set(driverId(module), builtin);
+    await this.#startBuiltin(builtin);
   }
 
   /** Stops the drivers in reverse order, each with its own deadline. Never rejects; safe to repeat. */
@@ -206,13 +218,19 @@ export class DriverHost {
 function declare(
   options: DriverHostOptions,
   getByName: BuiltinSurroundings['getByName'],
-): ReadonlyMap<string, BuiltinDriver> {
-  const { rootDir, stateDir, log, trace, stopMs = STOP_MS } = options;
-  const around = { rootDir, stateDir, log, trace, stopMs, getByName };
+): Map<string, BuiltinDriver> {
+  const around = surroundings(options, getByName);
   const modules = startOrder(options.builtins);
   const builtins = new Map(modules.map((module) => [driverId(module), new BuiltinDriver(module, around)]));
   if (builtins.size < modules.length) throw declaredTwice(modules);
   return builtins;
+}
+
+function surroundings(
+  { rootDir, stateDir, log, trace, stopMs = STOP_MS }: DriverHostOptions,
+  getByName: BuiltinSurroundings['getByName'],
+): BuiltinSurroundings {
+  return { rootDir, stateDir, log, trace, stopMs, getByName };
 }
 
 function disabled(point: ExtensionPoint<unknown>, name: string): HostError {

@@ -1,4 +1,5 @@
 /** Flags and configuration file, brought together into one typed object. */
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { HostError, messageChain } from '@gantry/plugin-sdk/errors.ts';
 import { DEFAULT_LOG_CONFIG, type LogConfig, mergeLogConfig } from '../../controllers/logs/log-config.ts';
@@ -137,9 +138,23 @@ function settle(values: OptionValues, warnings: string[]): DaemonOptions {
     logLevel: rest.debug ? 'debug' : rest.logLevel,
     debug: rest.debug || rest.logLevel === 'debug',
     log: mergeLogConfig({ Type: logDriver, Config: logOpts }, DEFAULT_LOG_CONFIG),
+    seccompProfile: checkedProfile(rest.seccompProfile),
     tls: tlsOf(values),
     warnings,
   };
+}
+
+/** Read again when a container is made; a fault shall show here, and not in the middle of the night. */
+function checkedProfile(profile: string): string {
+  if (['', 'builtin', 'unconfined'].includes(profile)) return profile;
+  const file = path.resolve(profile);
+  try {
+    JSON.parse(readFileSync(file, 'utf8'));
+    return file;
+  } catch (error) {
+    const message = `seccomp profile ${file}: ${(error as Error).message}`;
+    throw new HostError('InvalidArgument', 'INVALID_OPTION', message);
+  }
 }
 
 function tlsOf({ tls, tlsverify, tlscacert, tlscert, tlskey }: OptionValues): TlsOptions | undefined {
