@@ -24,6 +24,7 @@ import { Attachments } from './controllers/container/attachments.ts';
 import { Containers } from './controllers/container/containers.ts';
 import type { ContainerContext } from './controllers/container/context.ts';
 import { Execs } from './controllers/container/execs.ts';
+import { HealthChecks } from './controllers/container/health.ts';
 import { ContainerNames } from './controllers/container/names.ts';
 import { Restarts } from './controllers/container/restarts.ts';
 import { Waiters } from './controllers/container/waiters.ts';
@@ -175,6 +176,7 @@ async function buildEngine(
     defaults,
     names: new ContainerNames(store),
     waiters: new Waiters(),
+    health: new HealthChecks(),
     restarts: new Restarts((driver, tell) => host.onAppear(driver, tell), log, stopping),
     attachments: new Attachments(),
     logRotation: new LogRotation(host, log),

@@ -71,6 +71,23 @@ export interface ContainerState {
   readonly finishedAt: string;
 }
 
+/** One run of a health check. */
+export interface ProbeResult {
+  readonly start: string;
+  readonly end: string;
+  /** -1 when it did not end by itself. */
+  readonly exitCode: number;
+  readonly output: string;
+}
+
+export interface ContainerHealth {
+  readonly status: 'starting' | 'healthy' | 'unhealthy';
+  /** Failures in a row. */
+  readonly failingStreak: number;
+  /** The last five, oldest first. */
+  readonly log: readonly ProbeResult[];
+}
+
 export interface ContainerRecord {
   readonly id: string;
   readonly name: string;
@@ -95,6 +112,8 @@ export interface ContainerRecord {
   readonly autoRemove: boolean;
   readonly mounts: readonly ContainerMount[];
   readonly state: ContainerState;
+  /** As of the last change of its status; what runs is known better to the daemon. */
+  readonly health?: ContainerHealth;
   /** How often its policy has started it again since a person started it. */
   readonly restarts?: number;
   /** Somebody has sent it a signal since it was started by hand: `unless-stopped` does not start it any more. */

@@ -52,7 +52,6 @@ export function generated(): string {
     'Options of a new container that are refused:',
     '',
     ...refused,
-    '* health checks',
     '* networks other than `none` and `host`; with no word about a network there is a loopback interface only, and a warning',
     '* log drivers other than `json-file`, `local` and `none`, with 400 as in Docker; all keep their files in one format,',
     '  uncompressed, and of the options `labels`, `env` and `tag` only the first two show in `docker logs --details`',

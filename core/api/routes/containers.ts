@@ -5,10 +5,12 @@ import { requireReadableLog } from '../../controllers/logs/container-logs.ts';
 import type { Engine } from '../../engine.ts';
 import { containerEvent } from '../../events/emit.ts';
 import { requireObject } from '../body.ts';
+import { labelsOf } from '../container-filters.ts';
 import { checkFilters, matchesPrune, parseFilters, parseTime } from '../filters.ts';
 import type { Answer, Call, Row } from '../route.ts';
 import { streamType } from '../stream-type.ts';
-import { containerListView, containerView, labelsOf } from '../views/container.ts';
+import { containerView } from '../views/container.ts';
+import { containerListView, sizesOf } from '../views/container-list.ts';
 
 const NO_CONTENT: Answer = { status: 204 };
 const NOT_MODIFIED: Answer = { status: 304 };
@@ -23,22 +25,25 @@ export function containerRows(engine: Engine): readonly Row[] {
     handler,
   });
   return [
-    row('GET', '/json', 'list', async ({ query }) => ({
-      body: containerListView(engine, {
+    row('GET', '/json', 'list', async ({ query, signal }) => {
+      const options = {
         all: query.flag('all'),
         limit: query.whole('limit'),
         size: query.flag('size'),
         filters: parseFilters(query.text('filters')),
-      }),
-    })),
+      };
+      return { body: await containerListView(engine, options, signal) };
+    }),
     row('POST', '/create', 'create', async ({ body, query, signal }) => {
       containers.anticipate();
       const { id, warnings } = await containers.create(requireObject(body), query.text('name'), signal);
       return { status: 201, body: { Id: id, Warnings: warnings } };
     }),
-    row('GET', '/:id/json', 'inspect', async ({ params }) => ({
-      body: containerView(engine, containers.find(params.id ?? '')),
-    })),
+    row('GET', '/:id/json', 'inspect', async ({ params, query, signal }) => {
+      const container = containers.find(params.id ?? '');
+      const sizes = query.flag('size') ? await sizesOf(engine, container, signal) : {};
+      return { body: { ...containerView(engine, container), ...sizes } };
+    }),
     row('POST', '/:id/start', 'start', async ({ params }) => {
       containers.anticipate();
       return (await containers.start(params.id ?? '', toItsEnd())) ? NO_CONTENT : NOT_MODIFIED;

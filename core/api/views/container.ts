@@ -1,79 +1,8 @@
 /** Containers as the newest Engine API shows them. */
 import { isLogKept, logConfigOf } from '../../controllers/logs/log-config.ts';
 import type { Engine } from '../../engine.ts';
-import type { ContainerMount, ContainerRecord } from '../../store/record-types.ts';
-import { checkFilters, type Filters, matchesAny, matchesLabels } from '../filters.ts';
-
-export interface ListOptions {
-  readonly all: boolean;
-  readonly limit: number;
-  readonly size: boolean;
-  readonly filters: Filters;
-}
-
-const FILTERS = [
-  'id',
-  'name',
-  'label',
-  'status',
-  'exited',
-  'ancestor',
-  'volume',
-  'network',
-  'since',
-  'before',
-  'health',
-];
-
-export function containerListView(engine: Engine, { all, limit, filters }: ListOptions): readonly object[] {
-  checkFilters(filters, FILTERS);
-  const showsAll = all || limit > 0 || filters.has('status') || filters.has('exited');
-  const matching = engine.containers
-    .all()
-    .filter((container) => showsAll || ['running', 'restarting'].includes(container.state.status))
-    .filter((container) => matches(engine, container, filters))
-    .sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1));
-  return (limit > 0 ? matching.slice(0, limit) : matching).map(summaryView);
-}
-
-function matches(engine: Engine, container: ContainerRecord, filters: Filters): boolean {
-  const other = (key: 'since' | 'before') =>
-    (filters.get(key) ?? []).map((name) => engine.containers.find(name));
-  return (
-    matchesLabels(filters, labelsOf(container)) &&
-    matchesAny(filters, 'id', (id) => container.id.startsWith(id)) &&
-    matchesAny(filters, 'name', (name) => `/${container.name}`.includes(name)) &&
-    matchesAny(filters, 'status', (status) => shownStatus(container) === status) &&
-    matchesAny(filters, 'exited', (code) => String(container.state.exitCode) === code) &&
-    matchesAny(filters, 'network', (network) => networkOf(container) === network) &&
-    matchesAny(filters, 'health', (health) => health === 'none') &&
-    matchesAny(filters, 'ancestor', (image) => engine.images.find(image)?.id === container.imageId) &&
-    matchesAny(filters, 'volume', (volume) =>
-      container.mounts.some((mount) => mount.source === volume || mount.target === volume),
-    ) &&
-    other('since').every(({ createdAt }) => container.createdAt > createdAt) &&
-    other('before').every(({ createdAt }) => container.createdAt < createdAt)
-  );
-}
-
-function summaryView(container: ContainerRecord): object {
-  return {
-    Id: container.id,
-    Names: [`/${container.name}`],
-    Image: container.imageName,
-    ImageID: container.imageId,
-    Command: container.process.args.join(' '),
-    Created: Math.floor(Date.parse(container.createdAt) / 1000),
-    Ports: [],
-    Labels: labelsOf(container),
-    State: shownStatus(container),
-    Status: statusText(container),
-    HostConfig: { NetworkMode: networkOf(container) },
-    NetworkSettings: { Networks: {} },
-    Health: { Status: 'none', FailingStreak: 0 },
-    Mounts: container.mounts.map(mountView),
-  };
-}
+import type { ContainerHealth, ContainerMount, ContainerRecord } from '../../store/record-types.ts';
+import { isUp, labelsOf } from '../container-filters.ts';
 
 export function containerView(engine: Engine, container: ContainerRecord): object {
   const { process, state } = container;
@@ -84,7 +13,7 @@ export function containerView(engine: Engine, container: ContainerRecord): objec
     Created: container.createdAt,
     Path: path,
     Args: args,
-    State: stateView(container),
+    State: stateView(container, engine.containers.health(container)),
     Image: container.imageId,
     ResolvConfPath: `${engine.dirs.data}/containers/${container.id}/resolv.conf`,
     HostnamePath: `${engine.dirs.data}/containers/${container.id}/hostname`,
@@ -132,10 +61,10 @@ export function containerView(engine: Engine, container: ContainerRecord): objec
   };
 }
 
-function stateView({ state }: ContainerRecord): object {
+function stateView({ state }: ContainerRecord, health: ContainerHealth | undefined): object {
   return {
     Status: state.paused ? 'paused' : state.status,
-    Running: state.status === 'running' || state.status === 'restarting',
+    Running: isUp(state.status),
     Paused: state.paused === true,
     Restarting: state.status === 'restarting',
     OOMKilled: state.oomKilled,
@@ -145,11 +74,19 @@ function stateView({ state }: ContainerRecord): object {
     Error: state.error,
     StartedAt: state.startedAt,
     FinishedAt: state.finishedAt,
+    ...(health && { Health: healthView(health) }),
   };
 }
 
+function healthView({ status, failingStreak, log }: ContainerHealth): object {
+  const results = log.map(({ start, end, exitCode, output }) => {
+    return { Start: start, End: end, ExitCode: exitCode, Output: output };
+  });
+  return { Status: status, FailingStreak: failingStreak, Log: results };
+}
+
 /** Docker shows no source for plugin volumes; nor do we, since only the running mount knows it. */
-function mountView(mount: ContainerMount): object {
+export function mountView(mount: ContainerMount): object {
   const { type, source = '', target, readOnly, bind, volume, mode } = mount;
   return {
     Type: type,
@@ -162,24 +99,11 @@ function mountView(mount: ContainerMount): object {
   };
 }
 
-export function labelsOf({ config }: ContainerRecord): Readonly<Record<string, string>> {
-  return (config.Labels as Readonly<Record<string, string>> | null) ?? {};
-}
-
-function networkOf({ hostConfig }: ContainerRecord): string {
-  return (hostConfig.NetworkMode as string | undefined) || 'default';
-}
-
-/** Docker has `paused` beside `running`, though a paused container runs. */
-function shownStatus({ state }: ContainerRecord): string {
-  return state.paused ? 'paused' : state.status;
-}
-
 /** `Up 5 minutes`, `Exited (0) 2 hours ago`, `Created`. */
-function statusText({ state }: ContainerRecord): string {
+export function statusText({ state }: ContainerRecord, health: ContainerHealth | undefined): string {
   switch (state.status) {
     case 'running':
-      return `Up ${since(state.startedAt)}${state.paused ? ' (Paused)' : ''}`;
+      return `Up ${since(state.startedAt)}${state.paused ? ' (Paused)' : healthText(health)}`;
     case 'restarting':
       return `Restarting (${state.exitCode}) ${since(state.finishedAt)} ago`;
     case 'exited':
@@ -187,6 +111,11 @@ function statusText({ state }: ContainerRecord): string {
     default:
       return state.status === 'created' ? 'Created' : 'Dead';
   }
+}
+
+function healthText(health: ContainerHealth | undefined): string {
+  if (!health) return '';
+  return health.status === 'starting' ? ' (health: starting)' : ` (${health.status})`;
 }
 
 function since(time: string): string {

@@ -4,7 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import { runtimePoint, type StdioEndpoint, type TaskState } from '@gantry/plugin-sdk/contracts/runtime.ts';
 import { HostError, messageChain } from '@gantry/plugin-sdk/errors.ts';
 import { containerEvent } from '../../events/emit.ts';
-import type { ContainerRecord } from '../../store/record-types.ts';
+import type { ContainerHealth, ContainerRecord } from '../../store/record-types.ts';
 import { containerLogs, type LogsRequest } from '../logs/container-logs.ts';
 import type { AttachRequest } from './attachments.ts';
 import { type ContainerContext, isRestarting, ZERO_TIME } from './context.ts';
@@ -41,6 +41,10 @@ export class Containers {
       .driver(runtimePoint, defaults.runtime)
       .then((driver) => driver.anticipate?.({}, { signal: stopping }))
       .catch(() => {}); // what is only slower without
+  }
+
+  health(record: ContainerRecord): ContainerHealth | undefined {
+    return this.#ctx.health.of(record);
   }
 
   create(body: Readonly<Record<string, unknown>>, name: string, signal: AbortSignal): Promise<Created> {
@@ -215,7 +219,7 @@ export class Containers {
       const paused = state.status === 'paused';
       // The daemon was killed between the freezing and the writing down.
       if (paused !== (record.state.paused === true)) await notePaused(ctx, record, paused);
-      return monitor(ctx, record);
+      return monitor(ctx, this.find(record.id), { adopted: true });
     }
     const unseen = { code: 255, at: new Date().toISOString(), oomKilled: false, unknown: true };
     await settleExit(ctx, record.id, state.status === 'stopped' ? state.exit : unseen);

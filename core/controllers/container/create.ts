@@ -15,6 +15,7 @@ import { volumeEffect, volumeKeys } from '../volume/record.ts';
 import { type ContainerContext, ZERO_TIME } from './context.ts';
 import { copyUp } from './copy-up.ts';
 import { findContainer } from './find.ts';
+import { mergeHealthcheck } from './healthcheck.ts';
 import { signalNumber } from './lifecycle.ts';
 import { type PlannedMount, planMounts } from './mount-plan.ts';
 import { checkEnvironment, mergeEnvironment, workingDirectory } from './process-request.ts';
@@ -38,10 +39,11 @@ export async function createContainer(
 ): Promise<Created> {
   const body = validate(raw);
   const hostConfig = body.HostConfig ?? {};
-  refuseUnsupported(hostConfig, raw);
+  refuseUnsupported(hostConfig);
   checkOptions(body, hostConfig);
   const logConfig = mergeLogConfig(hostConfig.LogConfig, ctx.defaults.log);
   const image = ctx.images.require(body.Image);
+  const healthcheck = mergeHealthcheck(body.Healthcheck, image.config.Healthcheck);
   const id = randomBytes(32).toString('hex');
   const processSpec = processOf(body, image);
   const plan = planMounts({
@@ -57,7 +59,17 @@ export async function createContainer(
       .map((mount) => mount.source ?? '');
     const make = async () => {
       const { mounts, own } = await settleMounts(ctx, plan, signal);
-      const record = recordOf({ id, name, body, raw, image, mounts, process: processSpec, logConfig, ctx });
+      const record = recordOf({
+        id,
+        name,
+        body,
+        raw: { ...raw, ...(healthcheck && { Healthcheck: healthcheck }) },
+        image,
+        mounts,
+        process: processSpec,
+        logConfig,
+        ctx,
+      });
       await makeContainer(ctx, record, own, signal);
       return { id, warnings: warningsOf(hostConfig) };
     };

@@ -84,6 +84,7 @@ export async function runExec(
     if (client) client.stream.end(errorText(error, client));
     exec.end(exitCodeOf(thrown, FAILED_EXIT));
     if (driver) await remove(ctx, driver, exec);
+    else exec.removed();
     throw error;
   }
   void settle(ctx, driver, exec);
@@ -161,6 +162,13 @@ async function remove(ctx: ContainerContext, driver: ExecRuntime, exec: Exec): P
       'exec not removed',
     );
   });
+  exec.removed();
+}
+
+/** Ends what still runs of it. Never rejects. */
+export async function removeExec(ctx: ContainerContext, runtime: string, exec: Exec): Promise<void> {
+  const driver = await execRuntime(ctx, runtime).catch(() => undefined);
+  if (driver) await remove(ctx, driver, exec);
 }
 
 /** As Docker names it in events. */

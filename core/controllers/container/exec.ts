@@ -12,6 +12,7 @@ export class Exec {
   readonly config: ExecConfig;
   readonly #process = Promise.withResolvers<void>();
   readonly #end = Promise.withResolvers<void>();
+  readonly #gone = Promise.withResolvers<void>();
   #status: ExecStatus = 'created';
   #pid = 0;
   #exitCode: number | null = null;
@@ -46,6 +47,11 @@ export class Exec {
     return this.#end.promise;
   }
 
+  /** Resolves when nothing is left of it. */
+  get gone(): Promise<void> {
+    return this.#gone.promise;
+  }
+
   /** Errors: Conflict when it was started before. */
   claim(): void {
     if (this.#status !== 'created') {
@@ -58,6 +64,10 @@ export class Exec {
   runs(pid: number): void {
     this.#pid = pid;
     this.#process.resolve();
+  }
+
+  removed(): void {
+    this.#gone.resolve();
   }
 
   end(exitCode: number): void {

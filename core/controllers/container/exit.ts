@@ -17,8 +17,9 @@ import { type ContainerContext, setState } from './context.ts';
 const CLEANUP_MS = 60_000;
 
 /** Waits for the task's end in the background and then settles the container. */
-export function monitor(ctx: ContainerContext, record: ContainerRecord): void {
+export function monitor(ctx: ContainerContext, record: ContainerRecord, { adopted = false } = {}): void {
   const { id, runtime } = record;
+  ctx.health.watch(ctx, record, { adopted });
   ctx.logRotation.watch(record, logFileOf(ctx.rootDir, id));
   void (async () => {
     const driver = await ctx.drivers.driver(runtimePoint, runtime);
@@ -36,7 +37,8 @@ export async function settleExit(ctx: ContainerContext, id: string, exit: TaskEx
     const record = ctx.store.records.get('container', id);
     if (record?.state.status !== 'running') return;
     ctx.logRotation.unwatch(id);
-    const ended = setState(record, {
+    const health = ctx.health.unwatch(record);
+    const ended = setState(health ? { ...record, health } : record, {
       status: 'exited',
       paused: false,
       pid: 0,

@@ -38,7 +38,13 @@ async function change(
         `runtime "${record.runtime}" cannot pause containers`,
       );
     }
-    await call({ id }, { signal });
+    if (paused) await ctx.health.suspend(id);
+    try {
+      await call({ id }, { signal });
+    } catch (error) {
+      if (paused) ctx.health.watch(ctx, findContainer(ctx.store, id));
+      throw error;
+    }
     await notePaused(ctx, record, paused);
   });
 }
@@ -59,8 +65,11 @@ export async function notePaused(
   record: ContainerRecord,
   paused: boolean,
 ): Promise<void> {
-  const put = [{ kind: 'container' as const, id: record.id, record: setState(record, { paused }) }];
+  const health = paused ? ctx.health.unwatch(record) : ctx.health.of(record);
+  const noted = { ...setState(record, { paused }), ...(health && { health }) };
+  const put = [{ kind: 'container' as const, id: record.id, record: noted }];
   await ctx.store.put(paused ? 'container.pause' : 'container.unpause', { put });
+  if (!paused) ctx.health.watch(ctx, noted);
   containerEvent(ctx.events, record, paused ? 'pause' : 'unpause');
 }
 

@@ -88,7 +88,16 @@ export const CreateSchema = Type.Object({
   AttachStderr: Type.Optional(Type.Boolean()),
   StopSignal: Type.Optional(Type.String()),
   StopTimeout: nullable(Type.Integer()),
-  Healthcheck: nullable(Type.Record(Type.String(), Type.Unknown())),
+  Healthcheck: nullable(
+    Type.Object({
+      Test: nullable(Strings),
+      Interval: Type.Optional(Type.Integer()),
+      Timeout: Type.Optional(Type.Integer()),
+      StartPeriod: Type.Optional(Type.Integer()),
+      StartInterval: Type.Optional(Type.Integer()),
+      Retries: Type.Optional(Type.Integer()),
+    }),
+  ),
   HostConfig: nullable(HostConfigSchema),
 });
 export type CreateBody = Static<typeof CreateSchema>;

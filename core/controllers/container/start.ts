@@ -11,6 +11,7 @@ import { type ContainerContext, setState, ZERO_TIME } from './context.ts';
 import { monitor, removeRecord } from './exit.ts';
 import { exitCodeOf } from './exit-code.ts';
 import { findContainer } from './find.ts';
+import { healthcheckOf, startingHealth } from './healthcheck.ts';
 import { mountSteps } from './mounts.ts';
 import { etcMounts, taskSpec, writeEtcFiles } from './spec.ts';
 
@@ -77,7 +78,11 @@ export async function launch(
   await driver.start({ id }, { signal });
   ctx.restarts.noteStarted(id);
   const started = setState(
-    { ...record, mounts: steps.mounts },
+    {
+      ...record,
+      mounts: steps.mounts,
+      ...(healthcheckOf(record) && { health: startingHealth(record.health) }),
+    },
     {
       status: 'running',
       pid,

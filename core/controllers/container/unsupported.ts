@@ -34,11 +34,10 @@ export const ABSENT: Readonly<Record<string, string>> = {
   ExtraHosts: 'extra hosts',
 };
 
-export function refuseUnsupported(hostConfig: Fields, config: Fields): void {
+export function refuseUnsupported(hostConfig: Fields): void {
   const faults = Object.entries(ABSENT)
     .filter(([field]) => !isEmpty(hostConfig[field]))
     .map(([field, words]) => `${words} (HostConfig.${field})`);
-  if (!isEmpty((config.Healthcheck as Fields | null | undefined)?.Test)) faults.push('health checks');
   if (!['', 'private', 'shareable', 'none', undefined].includes(hostConfig.IpcMode as string)) {
     faults.push(`IPC mode "${String(hostConfig.IpcMode)}"`);
   }
