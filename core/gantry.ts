@@ -2,9 +2,10 @@
 import { main } from './cli/main.ts';
 import { clientEnvironment } from './config/client.ts';
 
-// A reader that has seen enough, as `head`, is no fault.
+// A reader that has seen enough, as `head`, is no fault; nobody is left to go on for.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
+  process.exit();
 });
 
 process.exitCode = await main(process.argv.slice(2), {

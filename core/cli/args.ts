@@ -31,7 +31,7 @@ export type Parsed =
 export function parseCommand(args: readonly string[], commands: readonly Command[]): Parsed {
   const at = wordsAt(args);
   const rest = args.slice(at);
-  if (rest[0] === 'help') return helpFor(rest.slice(1), commands);
+  if (rest[0] === 'help') return helpFor(rest.slice(1), shown(commands));
   const command = commands.find(({ words }) => words.every((word, index) => rest[index] === word));
   const head = args.slice(0, at);
   if (command) return parseFor(command, [...head, ...rest.slice(command.words.length)]);
@@ -39,9 +39,14 @@ export function parseCommand(args: readonly string[], commands: readonly Command
   const { values } = parseFlags(head, GLOBAL_FLAGS, '');
   if (values.version) return { action: 'version' };
   const words = rest.filter((word) => !word.startsWith('-'));
-  if (values.help || (isGroup(words, commands) && asksForHelp(rest))) return helpFor(words, commands);
+  const known = shown(commands);
+  if (values.help || (isGroup(words, known) && asksForHelp(rest))) return helpFor(words, known);
   if (rest.length === 0) throw usage('no command given', 'gantry --help');
-  throw unknownCommand(words, commands);
+  throw unknownCommand(words, known);
+}
+
+function shown(commands: readonly Command[]): readonly Command[] {
+  return commands.filter(({ hidden }) => !hidden);
 }
 
 function parseFor(command: Command, args: readonly string[]): Parsed {
@@ -50,9 +55,15 @@ function parseFor(command: Command, args: readonly string[]): Parsed {
   const { values, operands } = parseFlags(args, flags, name);
   if (values.help) return { action: 'help', words: command.words };
   if (values.version) return { action: 'version' };
-  const missing = command.operands.slice(operands.length);
+  const lacking = Object.entries(command.flags).filter(([flag, { required }]) => required && !values[flag]);
+  if (lacking.length > 0) {
+    const names = lacking.map(([flag]) => `--${flag}`);
+    throw usage(`${name}: ${names.join(' and ')} missing`, `gantry ${name} --help`);
+  }
+  const variadic = command.operands.at(-1)?.endsWith('...') === true;
+  const missing = command.operands.slice(operands.length, variadic ? -1 : undefined);
   if (missing.length > 0) throw usage(`${name}: ${missing.join(' and ')} missing`, `gantry ${name} --help`);
-  const extra = operands.slice(command.operands.length);
+  const extra = variadic ? [] : operands.slice(command.operands.length);
   if (extra.length > 0) {
     throw usage(`${name}: unexpected ${extra.map(quote).join(', ')}`, `gantry ${name} --help`);
   }

@@ -22,15 +22,35 @@ export class Client {
   async request(method: 'GET' | 'POST', path: string): Promise<unknown> {
     const response = await this.#send(method, path);
     const body = parse(await textOf(response));
-    const status = response.statusCode ?? 0;
-    if (status < 400) return body;
+    if ((response.statusCode ?? 0) >= 400) throw this.#refused(`${method} ${path}`, response, body);
+    return body;
+  }
+
+  /** The lines of an answer as they come. Errors: as of `request`; what breaks later ends it with Unavailable. */
+  async *lines(path: string): AsyncGenerator<string> {
+    const response = await this.#send('GET', path);
+    if ((response.statusCode ?? 0) >= 400) {
+      throw this.#refused(`GET ${path}`, response, parse(await textOf(response)));
+    }
+    let rest = '';
+    response.setEncoding('utf8');
+    try {
+      for await (const chunk of response) {
+        const lines = `${rest}${chunk}`.split('\n');
+        rest = lines.pop() ?? '';
+        yield* lines;
+      }
+    } catch (cause) {
+      throw new HostError('Unavailable', 'DAEMON_UNREACHABLE', `the daemon at ${this.#address} has gone`, {
+        cause,
+      });
+    }
+  }
+
+  #refused(asked: string, { statusCode = 0 }: IncomingMessage, body: unknown): HostError {
     const message = (body as { message?: unknown } | undefined)?.message;
-    if (status === 404 && message === 'page not found') throw this.#stranger();
-    throw new HostError(
-      'Unknown',
-      'DAEMON_REFUSED',
-      String(message ?? `${method} ${path}: status ${status}`),
-    );
+    if (statusCode === 404 && message === 'page not found') return this.#stranger();
+    return new HostError('Unknown', 'DAEMON_REFUSED', String(message ?? `${asked}: status ${statusCode}`));
   }
 
   async #send(method: string, path: string): Promise<IncomingMessage> {

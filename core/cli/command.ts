@@ -2,6 +2,9 @@
 import type { ClientEnvironment } from '../config/client.ts';
 import type { Client } from './client.ts';
 
+/** What the shell can offer for a value: names that the daemon or this program knows, or paths. */
+export type Offer = 'driver' | 'builtin' | 'object' | 'file' | 'directory' | readonly string[];
+
 export interface Flag {
   readonly type: 'string' | 'boolean';
   readonly short?: string;
@@ -9,6 +12,10 @@ export interface Flag {
   readonly value?: string;
   /** The only values there are. */
   readonly choices?: readonly string[];
+  /** Shown in the help; the command itself applies it. */
+  readonly default?: string;
+  readonly required?: boolean;
+  readonly offers?: Offer;
   readonly help: string;
 }
 
@@ -17,8 +24,12 @@ export type Flags = Readonly<Record<string, Flag>>;
 export interface Command {
   /** `['driver', 'ls']`. */
   readonly words: readonly string[];
-  /** Names of the positional arguments, all of them needed. */
+  /** Names of the positional arguments, all of them needed; a last `NAME...` takes any number. */
   readonly operands: readonly string[];
+  /** What the shell offers for each operand. */
+  readonly offers?: readonly Offer[];
+  /** Not shown: for programs. */
+  readonly hidden?: true;
   readonly flags: Flags;
   /** One line for the list of commands. */
   readonly summary: string;
@@ -35,8 +46,8 @@ export interface Invocation {
   readonly operands: readonly string[];
   readonly values: Readonly<Record<string, string | boolean | undefined>>;
   readonly environment: ClientEnvironment;
-  /** The daemon that `--host` or the environment names; connects at the first request. */
-  client(): Promise<Client>;
+  /** The daemon that `host`, `--host` or the environment names; connects at the first request. */
+  client(host?: string): Promise<Client>;
   print(text: string): void;
   complain(text: string): void;
 }

@@ -22,6 +22,7 @@ stopped (its socket is gone), skipped (cannot run on this machine), failed.`,
   {
     words: ['driver', 'inspect'],
     operands: ['NAME'],
+    offers: ['driver'],
     flags: FORMAT,
     summary: 'Show everything known of a driver',
     details:
@@ -32,12 +33,81 @@ stopped (its socket is gone), skipped (cannot run on this machine), failed.`,
   {
     words: ['driver', 'why'],
     operands: ['OBJECT'],
+    offers: ['object'],
     flags: FORMAT,
     summary: 'Say what an object depends on, what it waits for, and what would mend it',
     details: `OBJECT is volume/NAME, container/NAME or image/NAME, or a bare name: containers are looked up first, then
 volumes, then images. Answers from the daemon's own records, so it never waits for a driver that hangs.`,
     examples: ['gantry driver why web', 'gantry driver why volume/data'],
     load: () => import('./driver-why.ts'),
+  },
+  {
+    words: ['driver', 'logs'],
+    operands: ['NAME'],
+    offers: ['driver'],
+    flags: {
+      follow: { type: 'boolean', short: 'f', help: 'Go on with what comes, until interrupted' },
+      tail: { type: 'string', short: 'n', value: 'N', help: 'So many of the last lines', default: 'all' },
+      since: {
+        type: 'string',
+        value: 'TIME',
+        help: 'Only what is newer: 10m, 1h30m, a date, or seconds since 1970',
+      },
+      ...FORMAT,
+    },
+    summary: 'Show what a driver wrote, and which of its calls failed',
+    details: `NAME is a name as "gantry driver ls" shows it, or POINT/NAME where several points have the name.
+
+Lines that built-in drivers and drivers over JSON-RPC write, changes of a driver's state, and each call that failed with
+its method and code. A Docker plugin has no way to send its own lines. The daemon keeps the last 1000 lines of each
+driver, of at most 512 KiB, for as long as it runs.`,
+    examples: ['gantry driver logs local', 'gantry driver logs -f --since 10m volume/rexray'],
+    load: () => import('./driver-logs.ts'),
+  },
+  {
+    words: ['driver', 'serve'],
+    operands: ['NAME'],
+    offers: ['builtin'],
+    flags: {
+      socket: {
+        type: 'string',
+        value: 'PATH',
+        required: true,
+        offers: 'file',
+        help: "Listen here; the driver is called by the file's name without .sock",
+      },
+      wire: {
+        type: 'string',
+        value: 'WIRE',
+        choices: ['docker', 'json-rpc'],
+        help: "Docker's protocol or Gantry's own",
+        default: 'docker where the point has it',
+      },
+      root: {
+        type: 'string',
+        value: 'DIR',
+        offers: 'directory',
+        help: 'Directory of what must last',
+        default: '/var/lib/gantry/served',
+      },
+      state: {
+        type: 'string',
+        value: 'DIR',
+        offers: 'directory',
+        help: 'Directory of what may go with a restart of the machine',
+        default: '/run/gantry/served',
+      },
+    },
+    summary: 'Serve a built-in driver from a process of its own, for Gantry or Docker Engine',
+    details: `NAME is POINT-NAME, such as volume-local, snapshot-overlay or runtime-crun. Runs until it is interrupted.
+
+A Docker Engine finds volume and log drivers in /run/docker/plugins, a Gantry daemon those too, and drivers of every
+point in /run/gantry/drivers with --wire json-rpc. Kill it and start it again as you like: what it holds is on the disk.`,
+    examples: [
+      'gantry driver serve volume-local --socket /run/docker/plugins/disk.sock',
+      'gantry driver serve snapshot-overlay --socket /run/gantry/drivers/far.sock --wire json-rpc',
+    ],
+    load: () => import('./driver-serve.ts'),
   },
   {
     words: ['fsck'],
@@ -61,5 +131,32 @@ with what would mend it. The daemon goes on working meanwhile.`,
     details: 'Needs no daemon. Exits with 1 when something is missing without which no container can run.',
     examples: ['gantry doctor'],
     load: () => import('./doctor.ts'),
+  },
+  {
+    words: ['completion'],
+    operands: ['SHELL'],
+    offers: [['bash', 'zsh', 'fish']],
+    flags: {},
+    summary: 'Print what makes a shell complete gantry: bash, zsh or fish',
+    details: `Completes commands, flags and their values, and asks the daemon for names of drivers, containers, volumes
+and images. For this shell alone:
+
+  source <(gantry completion bash)
+  source <(gantry completion zsh)
+  gantry completion fish | source
+
+For every shell, put it where the shell looks: /etc/bash_completion.d/gantry, a file "_gantry" in a directory of zsh's
+$fpath, or ~/.config/fish/completions/gantry.fish.`,
+    examples: ['gantry completion bash > /etc/bash_completion.d/gantry'],
+    load: () => import('./completion/completion.ts'),
+  },
+  {
+    words: ['__complete'],
+    operands: ['WORD...'],
+    flags: { line: { type: 'string', value: 'LINE', help: 'A whole command line up to the cursor' } },
+    hidden: true,
+    summary: 'What can come next on a command line: one on each line, a tab, what it is',
+    examples: ['gantry __complete -- driver ""'],
+    load: () => import('./completion/complete.ts'),
   },
 ];

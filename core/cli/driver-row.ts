@@ -10,7 +10,11 @@ export interface DriverRow {
   readonly reason: string;
   readonly since: string;
   readonly enabled: boolean;
-  readonly inFlight: readonly { readonly method: string; readonly at: string }[];
+  readonly inFlight: readonly {
+    readonly method: string;
+    readonly at: string;
+    readonly progress?: { readonly text?: string; readonly done?: number; readonly total?: number };
+  }[];
   readonly calls: number;
   readonly failures: number;
   readonly breaker?: string;
@@ -32,7 +36,15 @@ export function lastErrorText({ lastError }: DriverRow): string {
 }
 
 export function inFlightText({ inFlight }: DriverRow): string {
-  return inFlight.map(({ method, at }) => `${method}, sent ${age(at)} ago`).join('; ') || 'none';
+  const calls = inFlight.map((call) => `${call.method}, sent ${age(call.at)} ago${progressText(call)}`);
+  return calls.join('; ') || 'none';
+}
+
+function progressText({ progress = {} }: DriverRow['inFlight'][number]): string {
+  const { text, done, total } = progress;
+  const count = done === undefined ? undefined : `${done}${total === undefined ? '' : ` of ${total}`}`;
+  const known = [text, count].filter((part) => part !== undefined).join(', ');
+  return known && ` (${known})`;
 }
 
 export function stateText({ state, since, reason }: DriverRow): string {

@@ -2,8 +2,13 @@
 import { GLOBAL_FLAGS } from './args.ts';
 import type { Command, Flags } from './command.ts';
 
+/** Of a line of flags. */
+const WIDTH = 120;
+
 export function help(words: readonly string[], commands: readonly Command[]): string {
-  const within = commands.filter((one) => words.every((word, index) => one.words[index] === word));
+  const within = commands
+    .filter((one) => !one.hidden)
+    .filter((one) => words.every((word, index) => one.words[index] === word));
   const exact = within.find((one) => one.words.length === words.length);
   if (exact && words.length > 0) return commandHelp(exact);
   return words.length === 0 ? wholeHelp(within) : groupHelp(words, within);
@@ -41,8 +46,9 @@ function commandHelp({ words, operands, flags, summary, details, examples }: Com
   );
 }
 
-function inUsage([name, { value }]: readonly [string, Flags[string]]): string {
-  return `[--${name}${value ? ` ${value}` : ''}]`;
+function inUsage([name, { value, required }]: readonly [string, Flags[string]]): string {
+  const flag = `--${name}${value ? ` ${value}` : ''}`;
+  return required ? flag : `[${flag}]`;
 }
 
 function listed(commands: readonly Command[]): string {
@@ -52,12 +58,26 @@ function listed(commands: readonly Command[]): string {
 }
 
 function flagLines(flags: Flags): string {
-  const rows = Object.entries(flags).map(([name, { short, value, choices, help }]) => {
+  const rows = Object.entries(flags).map(([name, { short, value, choices, help, default: usual }]) => {
     const left = `${short ? `-${short}, ` : '    '}--${name}${value ? ` ${choices?.join('|') ?? value}` : ''}`;
-    return { left, help };
+    return { left, help: usual === undefined ? help : `${help} (default ${usual})` };
   });
   const width = Math.max(...rows.map(({ left }) => left.length)) + 3;
-  return rows.map(({ left, help }) => `  ${left.padEnd(width)}${help}`).join('\n');
+  const indent = `\n${' '.repeat(width + 2)}`;
+  return rows
+    .map(({ left, help }) => `  ${left.padEnd(width)}${wrapped(help, WIDTH - width - 2).join(indent)}`)
+    .join('\n');
+}
+
+/** Lines of at most `width` characters, cut between words. */
+function wrapped(text: string, width: number): readonly string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const longer = lines.length === 0 ? word : `${lines.at(-1)} ${word}`;
+    if (lines.length > 0 && longer.length <= width) lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  return lines;
 }
 
 function sections(...parts: readonly (string | undefined)[]): string {

@@ -41,6 +41,6 @@ async function act(parsed: Parsed, edges: Edges, commands: readonly Command[]): 
   const { command, operands, values } = parsed;
   const { environment, print, complain } = edges;
   const host = (values.host as string | undefined) ?? (environment.host || DEFAULT_HOST);
-  const client = async () => new (await import('./client.ts')).Client(host);
+  const client = async (other = host) => new (await import('./client.ts')).Client(other);
   return (await command.load()).run({ operands, values, environment, client, print, complain });
 }

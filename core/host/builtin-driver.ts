@@ -9,6 +9,7 @@ import {
   type Logger,
   missingMethods,
 } from '@gantry/plugin-sdk/extension-point.ts';
+import { loggingTo } from './driver-log.ts';
 import { DriverRecord } from './driver-record.ts';
 import { type CallTrace, inProcess, pipeline, proxyOf } from './pipeline.ts';
 
@@ -152,7 +153,7 @@ export class BuiltinDriver {
     const stateDir = join(this.#around.stateDir, this.#label);
     await Promise.all([rootDir, stateDir].map((dir) => mkdir(dir, { recursive: true, mode: 0o711 })));
     return {
-      log: labelled(log, this.#label),
+      log: loggingTo(this.record.log, labelled(log, this.#label)),
       rootDir,
       stateDir,
       signal: this.#abort.signal,

@@ -11,11 +11,14 @@ export class Call implements CallContext {
   readonly caller: AbortSignal | undefined;
   /** What the driver said last of how far it is. */
   reported: CallProgress | undefined;
+  readonly #told: CallContext | undefined;
   #controller: AbortController | undefined;
   #reason: HostError | undefined;
   #onAbort: ((reason: HostError) => void) | undefined;
 
-  constructor(method: string, request: object, caller: AbortSignal | undefined) {
+  /** `told` hears of the call's progress too. */
+  constructor(method: string, request: object, caller: AbortSignal | undefined, told?: CallContext) {
+    this.#told = told;
     this.method = method;
     this.request = request;
     this.caller = caller;
@@ -31,6 +34,7 @@ export class Call implements CallContext {
 
   progress(progress: CallProgress): void {
     this.reported = progress;
+    this.#told?.progress?.(progress);
   }
 
   abort(reason: HostError): void {

@@ -7,6 +7,7 @@ import type { DriverModule, ExtensionPoint, Logger } from '@gantry/plugin-sdk/ex
 import { BuiltinDriver, type BuiltinSurroundings, labelled } from './builtin-driver.ts';
 import { driverId, requiredBy, startOrder } from './builtin-order.ts';
 import { Discovery, type PluginDirs } from './discovery.ts';
+import type { DriverLog } from './driver-log.ts';
 import type { DriverRow } from './driver-record.ts';
 import { nearNames } from './near-names.ts';
 import type { CallTrace } from './pipeline.ts';
@@ -140,6 +141,16 @@ export class DriverHost {
       ...row,
       enabled: !this.#options.disabled?.includes(`${row.point}/${row.name}`),
     }));
+  }
+
+  /** The last lines of each driver that is called `wanted` or `POINT/NAME`; one of a plugin's, for all its points. */
+  logsOf(wanted: string): readonly { readonly id: string; readonly log: DriverLog }[] {
+    const records = [...[...this.#builtins.values()].map(({ record }) => record), ...this.#plugins.records()];
+    const found = records.filter(({ point, name }) => name === wanted || `${point}/${name}` === wanted);
+    const logs = new Map(
+      found.map(({ point, name, log }) => [log, point === '' ? name : `${point}/${name}`]),
+    );
+    return [...logs].map(([log, id]) => ({ id, log }));
   }
 
   /** Makes a driver's name known that stored objects use: while it is away it is Unavailable, not NotFound. */

@@ -4,7 +4,8 @@
  */
 import { type HostError, messageChain } from '@gantry/plugin-sdk/errors.ts';
 import type { CallProgress } from '@gantry/plugin-sdk/extension-point.ts';
-import type { BreakerState } from './breaker.ts';
+import { type BreakerState, countsAsBroken } from './breaker.ts';
+import { DriverLog } from './driver-log.ts';
 
 export type DriverState =
   | 'declared'
@@ -74,6 +75,8 @@ export interface DriverRow {
   readonly methods: ReadonlyMap<string, MethodCounts>;
 }
 
+const UNWELL: ReadonlySet<DriverState> = new Set(['degraded', 'crash-loop', 'failed', 'skipped']);
+
 export class DriverRecord {
   readonly point: string;
   readonly name: string;
@@ -92,15 +95,22 @@ export class DriverRecord {
   readonly methods: Map<string, MethodCounts> = new Map();
   readonly #inFlight: Map<CallOnItsWay, number> = new Map();
 
-  constructor(point: string, name: string, carrier: CarrierKind, address = '') {
+  readonly log: DriverLog;
+
+  /** `log`: of the plugin, whose drivers of several points share it. */
+  constructor(point: string, name: string, carrier: CarrierKind, address = '', log = new DriverLog()) {
     this.point = point;
+    this.log = log;
     this.name = name;
     this.carrier = carrier;
     this.address = address;
   }
 
   enter(state: DriverState, reason: string): void {
-    if (this.state !== state) this.since = Date.now();
+    if (this.state !== state) {
+      this.since = Date.now();
+      this.log.add({ level: UNWELL.has(state) ? 'warn' : 'info', message: `${state}: ${reason}` });
+    }
     this.state = state;
     this.reason = reason;
   }
@@ -122,7 +132,10 @@ export class DriverRecord {
   failed(method: string, ms: number, error: HostError): void {
     this.ended(method, ms);
     this.failures++;
-    this.lastError = { method, at: Date.now(), code: error.code, text: messageChain(error) };
+    const { code } = error;
+    const text = messageChain(error);
+    this.lastError = { method, at: Date.now(), code, text };
+    this.log.add({ level: countsAsBroken(error) ? 'error' : 'warn', method, code, message: text });
   }
 
   /** Counts of `method`, made at its first call. */

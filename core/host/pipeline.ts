@@ -53,7 +53,7 @@ export function pipeline(point: ExtensionPoint<unknown>, parts: PipelineParts): 
 export function proxyOf<T>(point: ExtensionPoint<T>, has: (method: string) => boolean, send: Send): T {
   const proxy: Record<string, (request: object, context?: CallContext) => Promise<unknown>> = {};
   for (const method of Object.keys(point.methods).filter(has)) {
-    proxy[method] = (request, context) => send(new Call(method, request, context?.signal));
+    proxy[method] = (request, context) => send(new Call(method, request, context?.signal, context));
   }
   // The one cast of the host: the methods are those of the point, and the point's type says what each of them takes.
   return proxy as T;

@@ -21,7 +21,8 @@ export class PluginDriver {
   constructor(point: ExtensionPoint<unknown>, plugin: Plugin, trace?: (call: CallTrace) => void) {
     this.point = point;
     this.#plugin = plugin;
-    this.record = new DriverRecord(point.word, plugin.name, plugin.record.carrier, plugin.record.address);
+    const { carrier: kind, address, log } = plugin.record;
+    this.record = new DriverRecord(point.word, plugin.name, kind, address, log);
     const label = `${point.word} driver "${plugin.name}"`;
     this.#breaker = new Breaker(label, { onChange: (...change) => this.#observe(...change) });
     const bulkhead = new Bulkhead(label, DEFAULT_LIMITS, (method) => deadlineMs(point.id, method) > 0);

@@ -9,6 +9,7 @@ import { Call } from './call.ts';
 import { type Activation, type Carrier, openCarrier } from './carriers/carrier.ts';
 import { deadline } from './deadline.ts';
 import type { Discovery, PluginLocation } from './discovery.ts';
+import { loggingTo } from './driver-log.ts';
 import { DriverRecord } from './driver-record.ts';
 
 /**
@@ -43,8 +44,8 @@ export class Plugin {
   /** `log` takes what the plugin itself has to say. */
   constructor(name: string, discovery: Discovery, log: Logger, onReplaced: () => void) {
     this.name = name;
-    this.#log = log;
     this.record = new DriverRecord('', name, 'docker-http');
+    this.#log = loggingTo(this.record.log, log);
     this.record.reason = 'not used yet';
     this.#discovery = discovery;
     this.#breaker = new Breaker(`plugin "${name}"`);

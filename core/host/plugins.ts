@@ -2,7 +2,7 @@
 import type { ExtensionPoint, Logger } from '@gantry/plugin-sdk/extension-point.ts';
 import { Appearances } from './appearances.ts';
 import type { Discovery } from './discovery.ts';
-import type { DriverRow } from './driver-record.ts';
+import type { DriverRecord, DriverRow } from './driver-record.ts';
 import type { CallTrace } from './pipeline.ts';
 import { Plugin } from './plugin.ts';
 import { implementsPoint, PluginDriver, requireKind } from './plugin-driver.ts';
@@ -76,12 +76,16 @@ export class Plugins {
 
   /** Drivers of activated plugins, and plugins that have not said what they implement. */
   rows(): readonly Omit<DriverRow, 'enabled'>[] {
+    return this.records().map((record) => record.row());
+  }
+
+  records(): readonly DriverRecord[] {
     for (const name of this.names()) this.#look(name, true);
     for (const plugin of this.#plugins.values()) this.#driversOf(plugin);
     const drivers = [...this.#drivers.values()];
     const named = new Set(drivers.map((driver) => driver.record.name));
     const others = [...this.#plugins.values()].filter((plugin) => !named.has(plugin.name));
-    return [...drivers, ...others].map(({ record }) => record.row());
+    return [...drivers, ...others].map(({ record }) => record);
   }
 
   close(): void {

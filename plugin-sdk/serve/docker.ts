@@ -15,7 +15,12 @@ export async function serveDocker(
   { socket, mode }: { socket: string; mode: number },
 ): Promise<() => Promise<void>> {
   const stop = new AbortController();
-  const rows = new Map([...translations].map(([method, row]) => [`/${row.method.name}`, { method, row }]));
+  const has = (method: string) => typeof Reflect.get(driver, method) === 'function';
+  const rows = new Map(
+    [...translations]
+      .filter(([method]) => has(method))
+      .map(([method, row]) => [`/${row.method.name}`, { method, row }]),
+  );
   const server = createServer((request, response) => {
     const found = rows.get(request.url ?? '');
     if (request.url === '/Plugin.Activate') send(response, 200, { Implements: [kind] });

@@ -7,9 +7,10 @@ import { fsck, repair } from '../../controllers/fsck.ts';
 import { why } from '../../controllers/why.ts';
 import type { Engine } from '../../engine.ts';
 import type { DriverRow } from '../../host/driver-record.ts';
-import { nearNames } from '../../host/near-names.ts';
 import type { Row } from '../route.ts';
 import { driverDetails, driverView } from '../views/driver.ts';
+import { driverLogs } from './driver-logs.ts';
+import { unknownDriver } from './unknown-driver.ts';
 
 const CAPABILITIES_MS = 1_000;
 
@@ -28,6 +29,13 @@ export function gantryRows(engine: Engine): readonly Row[] {
       path: '/gantry/drivers/*name',
       kind: 'json',
       handler: async ({ params, signal }) => ({ body: await inspect(engine, params.name ?? '', signal) }),
+    },
+    {
+      name: 'gantry.driver.logs',
+      method: 'GET',
+      path: '/gantry/driver-logs/*name',
+      kind: 'stream',
+      handler: (call) => driverLogs(engine.host, call),
     },
     {
       name: 'gantry.why',
@@ -81,18 +89,6 @@ async function capabilitiesOf(host: Engine['host'], { point, name, state }: Driv
   } catch {
     return undefined;
   }
-}
-
-function unknownDriver(rows: readonly DriverRow[], wanted: string): HostError {
-  const near = nearNames(wanted, [
-    ...rows.map(({ name }) => name),
-    ...rows.map((row) => `${row.point}/${row.name}`),
-  ]);
-  const meant = near.length === 0 ? '' : `: did you mean ${near.map((name) => `"${name}"`).join(' or ')}?`;
-  return new HostError('NotFound', 'DRIVER_UNKNOWN', `no driver "${wanted}"${meant}`, {
-    hint: 'see what there is with: gantry driver ls',
-    details: { near },
-  });
 }
 
 function whyView(engine: Engine, object: string): object {
