@@ -26,6 +26,7 @@ for_tests='
   curl curl
   openssl openssl
   zstd zstd
+  catatonit catatonit
   python3 python3
 '
 

@@ -4,6 +4,7 @@ import type { Drivers } from '../controllers/drivers.ts';
 import type { EffectHandlers } from '../store/effect.ts';
 import { bindMountEffects } from './bind-mount.ts';
 import { directoryEffects } from './directory.ts';
+import { shmMountEffects } from './shm-mount.ts';
 import { snapshotEffects } from './snapshot.ts';
 import { snapshotMountEffects } from './snapshot-mount.ts';
 import { taskEffects } from './task.ts';
@@ -25,6 +26,7 @@ export function effectHandlers({ drivers, taskSpec, collectImages }: EffectParts
     'snapshot-mount': snapshotMountEffects(drivers),
     'host-directory': directoryEffects,
     'bind-mount': bindMountEffects,
+    'shm-mount': shmMountEffects,
     task: taskEffects(drivers, taskSpec),
     'unpacked-image': unpackedImageEffects(collectImages),
   };

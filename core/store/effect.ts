@@ -12,6 +12,7 @@ export interface EffectArgs {
   'host-directory': { path: string; keep: boolean };
   /** `source` is known only when it is made; undoing needs the target alone. */
   'bind-mount': { target: string; source: string; subpath: string };
+  'shm-mount': { target: string; sizeBytes: number };
   task: { driver: string; id: string };
   'unpacked-image': { digests: readonly string[] };
 }

@@ -110,6 +110,8 @@ export interface ContainerRecord {
     readonly stdinOnce: boolean;
   };
   readonly autoRemove: boolean;
+  /** Of an update that has not reached the task yet: `hostConfig` as it was before. */
+  readonly limitsBefore?: ContainerRecord['hostConfig'];
   readonly mounts: readonly ContainerMount[];
   readonly state: ContainerState;
   /** As of the last change of its status; what runs is known better to the daemon. */

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type {
   ExecId,
   ExecSpec,
+  OciResources,
   OciSpec,
   RuntimeDriver,
   StdioEndpoint,
@@ -23,9 +24,12 @@ import { TaskExecs } from './execs.ts';
 import { conmonEnd, taskExit } from './exit.ts';
 import { type Starter, starterFor } from './hybrid-cgroups.ts';
 import type { ConmonProgram, RuntimeProgram } from './programs.ts';
-import { RuntimeCommand } from './runtime-command.ts';
+import { type OrderWords, RuntimeCommand } from './runtime-command.ts';
 import type { SeccompCache } from './seccomp-cache.ts';
 import { TaskFiles } from './task-files.ts';
+
+/** Source: linux/threads.h, PID_MAX_LIMIT on machines of 64 bits. */
+const MOST_PIDS = 4 * 1024 * 1024;
 
 const COMPILED_SECCOMP = 'run.oci.seccomp_bpf_data';
 
@@ -102,7 +106,7 @@ export class RuntimeOci implements RuntimeDriver {
 
   async start({ id }: Call, { signal }: CallContext): Promise<void> {
     const files = this.#existing(id);
-    await this.#act('start', files, [], signal);
+    await this.#act('start', files, {}, signal);
     files.note('running');
   }
 
@@ -112,7 +116,7 @@ export class RuntimeOci implements RuntimeDriver {
     const pid = files.readPid();
     const isIt = () => files.readExit() === undefined && isAlive(files);
     if (pid !== undefined && signalIf(pid, call.signal, isIt)) return;
-    await this.#act('kill', files, [String(call.signal)], signal);
+    await this.#act('kill', files, { args: [String(call.signal)] }, signal);
   }
 
   async anticipate(): Promise<void> {
@@ -121,14 +125,30 @@ export class RuntimeOci implements RuntimeDriver {
 
   async pause({ id }: Call, { signal }: CallContext): Promise<void> {
     const files = this.#existing(id);
-    await this.#act('pause', files, [], signal);
+    await this.#act('pause', files, {}, signal);
     files.note('paused');
   }
 
   async resume({ id }: Call, { signal }: CallContext): Promise<void> {
     const files = this.#existing(id);
-    await this.#act('resume', files, [], signal);
+    await this.#act('resume', files, {}, signal);
     files.note('running');
+  }
+
+  async update(
+    { id, resources }: Call & { resources: OciResources },
+    { signal }: CallContext,
+  ): Promise<void> {
+    const files = this.#existing(id);
+    const file = files.writeResources(JSON.stringify(this.#understood(resources)));
+    await this.#act('update', files, { options: ['--resources', file] }, signal);
+  }
+
+  /** crun writes -1 as it is, which the kernel refuses; as many processes as it can number are no limit either. */
+  #understood(resources: OciResources): OciResources {
+    const isUnlimited = resources.pids !== undefined && resources.pids.limit < 0;
+    if (this.#parts.runtime.name !== 'crun' || !isUnlimited) return resources;
+    return { ...resources, pids: { limit: MOST_PIDS } };
   }
 
   async attach({ id }: Call): Promise<StdioEndpoint> {
@@ -258,10 +278,10 @@ export class RuntimeOci implements RuntimeDriver {
   }
 
   /** A runtime says why it failed in words only, so the reason is looked up afterwards. */
-  async #act(verb: string, files: TaskFiles, args: readonly string[], signal: AbortSignal): Promise<void> {
+  async #act(verb: string, files: TaskFiles, words: OrderWords, signal: AbortSignal): Promise<void> {
     if (files.readExit() !== undefined) throw notRunning(verb, files.id);
     try {
-      await this.#command.call(verb, files.id, args, signal);
+      await this.#command.call(verb, files.id, words, signal);
     } catch (error) {
       signal.throwIfAborted();
       const { status } = await this.#command.status(files.id, signal);

@@ -9,6 +9,12 @@ export type RuntimeStatus =
   | { readonly status: 'stopped' }
   | { readonly status: 'absent' };
 
+/** What an order says beside its verb and the id. */
+export interface OrderWords {
+  readonly options?: readonly string[];
+  readonly args?: readonly string[];
+}
+
 export class RuntimeCommand {
   readonly #program: RuntimeProgram;
   readonly #root: string;
@@ -20,9 +26,14 @@ export class RuntimeCommand {
     this.#starter = starter;
   }
 
-  /** Throws Unknown with what the runtime said when it fails. */
-  async call(verb: string, id: string, args: readonly string[], signal: AbortSignal): Promise<void> {
-    const { code, stderr } = await this.#run([verb, id, ...args], signal);
+  /** `options` come before the id. Throws Unknown with what the runtime said when it fails. */
+  async call(
+    verb: string,
+    id: string,
+    { options = [], args = [] }: OrderWords,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { code, stderr } = await this.#run([verb, ...options, id, ...args], signal);
     if (code !== 0) throw runtimeFailed(verb, id, stderr);
   }
 

@@ -74,6 +74,13 @@ export class TaskFiles {
     writeFileSync(join(this.dir, 'config.json'), spec);
   }
 
+  /** Answers the path. */
+  writeResources(text: string): string {
+    const path = join(this.dir, 'resources.json');
+    writeFileSync(path, text);
+    return path;
+  }
+
   /** Of an exec. */
   get process(): string {
     return join(this.dir, 'process.json');

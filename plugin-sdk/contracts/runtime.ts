@@ -38,6 +38,15 @@ export interface OciSpec {
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
+/** The OCI runtime specification's `linux.resources`, less devices. */
+export interface OciResources {
+  readonly memory?: Readonly<Record<string, unknown>>;
+  readonly cpu?: Readonly<Record<string, unknown>>;
+  readonly blockIO?: Readonly<Record<string, unknown>>;
+  /** -1 is no limit. */
+  readonly pids?: { readonly limit: number };
+}
+
 export interface TaskSpec {
   readonly id: string;
   readonly spec: OciSpec;
@@ -113,6 +122,11 @@ export interface RuntimeDriver {
   anticipate?(none: Readonly<Record<string, never>>, call: CallContext): Promise<void>;
   pause?(task: { id: string }, call: CallContext): Promise<void>;
   resume?(task: { id: string }, call: CallContext): Promise<void>;
+  /**
+   * Sets these limits of a task, running or paused; what is not named stays as it is. May be repeated. Errors: Unknown
+   * when the kernel refuses one of them; others may then have been set.
+   */
+  update?(task: { id: string; resources: OciResources }, call: CallContext): Promise<void>;
   /** Opens `logPath` anew, when what was there has been renamed. */
   reopenLog?(task: { id: string }, call: CallContext): Promise<void>;
   /**
@@ -152,6 +166,7 @@ export const runtimePoint: ExtensionPoint<RuntimeDriver> = {
     anticipate: 'optional',
     pause: 'optional',
     resume: 'optional',
+    update: 'optional',
     reopenLog: 'optional',
     exec: 'optional',
     execStart: 'optional',

@@ -19,3 +19,12 @@ export function mknod(path: string | Buffer, mode: number, device: { major: numb
 export function makedev({ major, minor }: { major: number; minor: number }): number {
   return (minor & 0xff) + (major & 0xfff) * 0x100 + (minor & 0xfff00) * 0x1000;
 }
+
+/** The two halves of what `stat` answers as `rdev`. */
+export function deviceNumber(rdev: number): { major: number; minor: number } {
+  const packed = BigInt(rdev);
+  return {
+    major: Number(((packed >> 8n) & 0xfffn) | ((packed >> 32n) & 0xfffff000n)),
+    minor: Number((packed & 0xffn) | ((packed >> 12n) & 0xffffff00n)),
+  };
+}

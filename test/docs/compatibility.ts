@@ -55,7 +55,6 @@ export function generated(): string {
     '* networks other than `none` and `host`; with no word about a network there is a loopback interface only, and a warning',
     '* log drivers other than `json-file`, `local` and `none`, with 400 as in Docker; all keep their files in one format,',
     '  uncompressed, and of the options `labels`, `env` and `tag` only the first two show in `docker logs --details`',
-    '* IPC modes other than `private`, `shareable` and `none`; cgroup namespace modes other than `private`',
   ].join('\n');
 }
 

@@ -36,11 +36,21 @@ function toJsonSchema(node: unknown): unknown {
     ([key]) => !['example', 'format', 'x-go-name', 'x-go-type', 'readOnly', 'discriminator'].includes(key),
   );
   const { 'x-nullable': nullable, ...schema } = Object.fromEntries(
-    entries.map(([key, value]) => [key, toJsonSchema(value)]),
+    entries.map(([key, value]) => [
+      key,
+      OR_NULL.includes(key) ? orNull(toJsonSchema(value)) : toJsonSchema(value),
+    ]),
   ) as Json;
   // The engine, written in Go, sends null for any list or map that is empty; the description does not say so.
   const isEmptyNull = schema.type === 'array' || schema.type === 'object';
-  return nullable === true || isEmptyNull ? { anyOf: [schema, { type: 'null' }] } : schema;
+  return nullable === true || isEmptyNull ? orNull(schema) : schema;
+}
+
+/** Sent as null when they are not set, which the description does not say either. */
+const OR_NULL = ['MemorySwappiness', 'OomKillDisable'];
+
+function orNull(schema: unknown): object {
+  return { anyOf: [schema, { type: 'null' }] };
 }
 
 function validators(version: string): (operation: string, status: string) => ValidateFunction {

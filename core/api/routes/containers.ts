@@ -36,7 +36,8 @@ export function containerRows(engine: Engine): readonly Row[] {
     }),
     row('POST', '/create', 'create', async ({ body, query, signal }) => {
       containers.anticipate();
-      const { id, warnings } = await containers.create(requireObject(body), query.text('name'), signal);
+      const options = { name: query.text('name'), platform: query.text('platform') };
+      const { id, warnings } = await containers.create(requireObject(body), options, signal);
       return { status: 201, body: { Id: id, Warnings: warnings } };
     }),
     row('GET', '/:id/json', 'inspect', async ({ params, query, signal }) => {
@@ -72,6 +73,10 @@ export function containerRows(engine: Engine): readonly Row[] {
     row('POST', '/:id/rename', 'rename', async ({ params, query, signal }) => {
       await containers.rename(params.id ?? '', query.text('name'), signal);
       return NO_CONTENT;
+    }),
+    row('POST', '/:id/update', 'update', async ({ params, body }) => {
+      const warnings = await containers.update(params.id ?? '', requireObject(body), toItsEnd());
+      return { body: { Warnings: warnings } };
     }),
     row('POST', '/prune', 'prune', (call) => prune(engine, call)),
     row('DELETE', '/:id', 'remove', async ({ params, query }) => {

@@ -1,8 +1,10 @@
 /** Containers as the newest Engine API shows them. */
-import { isLogKept, logConfigOf } from '../../controllers/logs/log-config.ts';
+import { hostnameOf } from '../../controllers/container/etc/hostname.ts';
+import { isLogKept } from '../../controllers/logs/log-config.ts';
 import type { Engine } from '../../engine.ts';
 import type { ContainerHealth, ContainerMount, ContainerRecord } from '../../store/record-types.ts';
 import { isUp, labelsOf } from '../container-filters.ts';
+import { hostConfigView } from './host-config.ts';
 
 export function containerView(engine: Engine, container: ContainerRecord): object {
   const { process, state } = container;
@@ -27,12 +29,7 @@ export function containerView(engine: Engine, container: ContainerRecord): objec
     ProcessLabel: '',
     AppArmorProfile: '',
     ExecIDs: execIds.length > 0 ? execIds : null,
-    HostConfig: {
-      RestartPolicy: { Name: 'no', MaximumRetryCount: 0 },
-      ...container.hostConfig,
-      LogConfig: logConfigOf(container),
-      Runtime: container.runtime,
-    },
+    HostConfig: hostConfigView(container),
     Mounts: container.mounts.map(mountView),
     Config: {
       Domainname: '',
@@ -40,13 +37,13 @@ export function containerView(engine: Engine, container: ContainerRecord): objec
       AttachStdout: false,
       AttachStderr: false,
       ...container.config,
-      Hostname: (container.config.Hostname as string) || container.id.slice(0, 12),
+      Hostname: hostnameOf(container),
       User: process.user,
       Tty: process.terminal,
       OpenStdin: process.openStdin,
       StdinOnce: process.stdinOnce,
       Env: process.env,
-      WorkingDir: process.cwd,
+      WorkingDir: container.config.WorkingDir ?? process.cwd,
       Cmd: container.config.Cmd ?? null,
       Entrypoint: container.config.Entrypoint ?? null,
       Volumes: container.config.Volumes ?? null,

@@ -1,5 +1,6 @@
 /** Every option that means something here, by the name that the program uses, in the groups of the help. */
 
+import { isUnifiedCgroup } from '@gantry/plugin-sdk/oci/default-spec.ts';
 import type { LogLevel } from '../../log.ts';
 import { isAddress, isLabel, isMirror } from './checks.ts';
 import { runtimes, ulimits } from './container-types.ts';
@@ -174,7 +175,8 @@ const containers = {
   defaultCgroupnsMode: reloadable<'private' | 'host'>({
     flag: 'default-cgroupns-mode',
     type: choice(['private', 'host']),
-    default: 'private',
+    default: isUnifiedCgroup() ? 'private' : 'host',
+    defaultWords: 'host, and private where there is cgroup v2 alone',
     help: 'Cgroup namespace of containers that name none',
   }),
   cgroupParent: reloadable({

@@ -17,6 +17,7 @@ import { type PruneResult, pruneContainers } from './prune.ts';
 import { renameContainer } from './rename.ts';
 import { beginRestarts } from './restart.ts';
 import { startContainer } from './start.ts';
+import { resumeUpdate, updateContainer } from './update.ts';
 import type { WaitCondition, WaitResult } from './waiters.ts';
 
 export class Containers {
@@ -47,8 +48,12 @@ export class Containers {
     return this.#ctx.health.of(record);
   }
 
-  create(body: Readonly<Record<string, unknown>>, name: string, signal: AbortSignal): Promise<Created> {
-    return createContainer(this.#ctx, body, name, signal);
+  create(
+    body: Readonly<Record<string, unknown>>,
+    options: { readonly name: string; readonly platform: string },
+    signal: AbortSignal,
+  ): Promise<Created> {
+    return createContainer(this.#ctx, body, options, signal);
   }
 
   start(reference: string, signal: AbortSignal): Promise<boolean> {
@@ -93,6 +98,10 @@ export class Containers {
 
   rename(reference: string, name: string, signal: AbortSignal): Promise<void> {
     return renameContainer(this.#ctx, reference, name, signal);
+  }
+
+  update(reference: string, body: unknown, signal: AbortSignal): Promise<readonly string[]> {
+    return updateContainer(this.#ctx, reference, body, signal);
   }
 
   prune(wanted: (record: ContainerRecord) => boolean, signal: AbortSignal): Promise<PruneResult> {
@@ -206,6 +215,7 @@ export class Containers {
   async #adoptOne(record: ContainerRecord): Promise<void> {
     const ctx = this.#ctx;
     if (record.state.status !== 'running') {
+      if (record.limitsBefore) await resumeUpdate(ctx, record);
       // A crash between the start's failure and the removal that `--rm` promised.
       if (record.autoRemove && record.state.startedAt !== ZERO_TIME && record.state.status === 'exited') {
         await ctx.locks.hold([`container/${record.id}`], undefined, () =>
@@ -219,6 +229,7 @@ export class Containers {
       const paused = state.status === 'paused';
       // The daemon was killed between the freezing and the writing down.
       if (paused !== (record.state.paused === true)) await notePaused(ctx, record, paused);
+      if (record.limitsBefore) await resumeUpdate(ctx, record);
       return monitor(ctx, this.find(record.id), { adopted: true });
     }
     const unseen = { code: 255, at: new Date().toISOString(), oomKilled: false, unknown: true };

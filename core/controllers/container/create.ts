@@ -3,8 +3,7 @@ import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { runtimePoint } from '@gantry/plugin-sdk/contracts/runtime.ts';
 import { volumePoint } from '@gantry/plugin-sdk/contracts/volume.ts';
-import { HostError, isHostError } from '@gantry/plugin-sdk/errors.ts';
-import { capabilitiesFor } from '@gantry/plugin-sdk/oci/capabilities.ts';
+import { HostError, isHostError, isKind } from '@gantry/plugin-sdk/errors.ts';
 import { containerEvent, volumeEvent } from '../../events/emit.ts';
 import { validatorOf } from '../../schema/validate.ts';
 import { effect } from '../../store/effect.ts';
@@ -14,14 +13,17 @@ import { type LogConfig, mergeLogConfig } from '../logs/log-config.ts';
 import { volumeEffect, volumeKeys } from '../volume/record.ts';
 import { type ContainerContext, ZERO_TIME } from './context.ts';
 import { copyUp } from './copy-up.ts';
+import { settleHostname } from './etc/hostname.ts';
 import { findContainer } from './find.ts';
 import { mergeHealthcheck } from './healthcheck.ts';
 import { signalNumber } from './lifecycle.ts';
 import { type PlannedMount, planMounts } from './mount-plan.ts';
+import { checkMacAddress } from './options/mac-address.ts';
+import { checkPlatform } from './options/platform.ts';
+import { settleOptions } from './options/settle.ts';
 import { checkEnvironment, mergeEnvironment, workingDirectory } from './process-request.ts';
 import { type CreateBody, CreateSchema, type HostConfigBody } from './request.ts';
 import { checkRestartPolicy } from './restart-policy.ts';
-import { securityOf } from './security.ts';
 import { refuseUnsupported } from './unsupported.ts';
 
 export interface Created {
@@ -34,15 +36,19 @@ const validate = validatorOf('create container', CreateSchema);
 export async function createContainer(
   ctx: ContainerContext,
   raw: Readonly<Record<string, unknown>>,
-  wantedName: string,
+  { name: wantedName, platform }: { readonly name: string; readonly platform: string },
   signal: AbortSignal,
 ): Promise<Created> {
   const body = validate(raw);
-  const hostConfig = body.HostConfig ?? {};
-  refuseUnsupported(hostConfig);
-  checkOptions(body, hostConfig);
+  refuseUnsupported(body.HostConfig ?? {});
+  checkOptions(body);
+  const { hostConfig, warnings } = settleOptions(body.HostConfig ?? {}, {
+    find: (name) => known(ctx, name),
+    defaults: ctx.defaults,
+  });
   const logConfig = mergeLogConfig(hostConfig.LogConfig, ctx.defaults.log);
   const image = ctx.images.require(body.Image);
+  checkPlatform(platform, image, body.Image);
   const healthcheck = mergeHealthcheck(body.Healthcheck, image.config.Healthcheck);
   const id = randomBytes(32).toString('hex');
   const processSpec = processOf(body, image);
@@ -64,14 +70,15 @@ export async function createContainer(
         name,
         body,
         raw: { ...raw, ...(healthcheck && { Healthcheck: healthcheck }) },
+        hostConfig,
         image,
         mounts,
-        process: processSpec,
+        processSpec,
         logConfig,
         ctx,
       });
       await makeContainer(ctx, record, own, signal);
-      return { id, warnings: warningsOf(hostConfig) };
+      return { id, warnings: [...warnings, ...warningsOf(hostConfig)] };
     };
     const keys = [`container/${id}` as const, ...volumeKeys(volumes)];
     const used = imagesOf(ctx, image, plan);
@@ -156,6 +163,15 @@ async function settleMounts(
   return { mounts, own };
 }
 
+/** `--ipc container:NAME`: one that is not there is no matter before the start, as in Docker. */
+function known(ctx: ContainerContext, name: string): ContainerRecord | undefined {
+  try {
+    return findContainer(ctx.store, name);
+  } catch {
+    return undefined;
+  }
+}
+
 /** `--volumes-from`. Not a NotFound: the docker command takes that for a missing image and pulls. */
 function giver(ctx: ContainerContext, name: string): ContainerRecord {
   try {
@@ -171,7 +187,15 @@ async function checkDrivers(
   hostConfig: HostConfigBody,
   plan: readonly PlannedMount[],
 ): Promise<void> {
-  if (hostConfig.Runtime) await ctx.drivers.driver(runtimePoint, hostConfig.Runtime);
+  const { Runtime } = hostConfig;
+  if (Runtime) {
+    await ctx.drivers.driver(runtimePoint, Runtime).catch((error: unknown) => {
+      // Not a NotFound: the docker command takes that for a missing image and pulls.
+      if (!isKind(error, 'NotFound')) throw error;
+      const message = `unknown or invalid runtime name: ${Runtime}`;
+      throw new HostError('InvalidArgument', 'UNKNOWN_RUNTIME', message, { cause: error });
+    });
+  }
   const wanted = new Set(plan.flatMap((mount) => (mount.volume?.driver ? [mount.volume.driver] : [])));
   for (const driver of wanted) {
     await ctx.drivers.driver(volumePoint, driver).catch((error: unknown) => {
@@ -181,10 +205,9 @@ async function checkDrivers(
 }
 
 /** What only the start uses, and would refuse too late. */
-function checkOptions({ Env, StopSignal }: CreateBody, hostConfig: HostConfigBody): void {
-  securityOf(hostConfig);
-  checkRestartPolicy(hostConfig.RestartPolicy, hostConfig.AutoRemove ?? false);
-  capabilitiesFor(hostConfig.CapAdd ?? [], hostConfig.CapDrop ?? []);
+function checkOptions({ Env, StopSignal, MacAddress, HostConfig }: CreateBody): void {
+  checkMacAddress(MacAddress, HostConfig?.NetworkMode);
+  checkRestartPolicy(HostConfig?.RestartPolicy, HostConfig?.AutoRemove ?? false);
   if (StopSignal) signalNumber(StopSignal);
   checkEnvironment(Env ?? []);
 }
@@ -192,16 +215,8 @@ function checkOptions({ Env, StopSignal }: CreateBody, hostConfig: HostConfigBod
 type ProcessSpec = ContainerRecord['process'];
 
 function processOf(body: CreateBody, image: ImageRecord): ProcessSpec {
-  const words = (value: string | string[] | null | undefined) =>
-    value === null || value === undefined ? undefined : typeof value === 'string' ? [value] : value;
-  const entrypoint = words(body.Entrypoint);
-  // An entrypoint of the user's own takes the image's command out too.
-  const inherited = entrypoint?.length ? [] : (image.config.Cmd ?? []);
-  const given = words(body.Cmd);
-  const args = [
-    ...(entrypoint ?? image.config.Entrypoint ?? []),
-    ...(given?.length ? given : inherited),
-  ].filter((word, index) => index > 0 || word !== '');
+  const { Entrypoint, Cmd } = commandOf(body, image);
+  const args = [...(Entrypoint ?? []), ...(Cmd ?? [])].filter((word, index) => index > 0 || word !== '');
   if (args.length === 0) throw new HostError('InvalidArgument', 'NO_COMMAND', 'no command specified');
   return {
     args,
@@ -214,19 +229,33 @@ function processOf(body: CreateBody, image: ImageRecord): ProcessSpec {
   };
 }
 
+type Words = readonly string[] | null;
+
+/** An entrypoint of the user's own takes the image's command out too. */
+function commandOf(body: CreateBody, { config }: ImageRecord): { Entrypoint: Words; Cmd: Words } {
+  const words = (value: string | string[] | null | undefined) =>
+    value === null || value === undefined ? undefined : typeof value === 'string' ? [value] : value;
+  const entrypoint = words(body.Entrypoint);
+  const given = words(body.Cmd);
+  const inherited = entrypoint?.length ? [] : (config.Cmd ?? []);
+  const command = given?.length ? given : inherited;
+  return { Entrypoint: entrypoint ?? config.Entrypoint ?? null, Cmd: command.length > 0 ? command : null };
+}
+
 function recordOf(parts: {
   id: string;
   name: string;
   body: CreateBody;
   raw: Readonly<Record<string, unknown>>;
+  hostConfig: HostConfigBody;
   image: ImageRecord;
   mounts: readonly ContainerMount[];
-  process: ProcessSpec;
+  processSpec: ProcessSpec;
   logConfig: LogConfig;
   ctx: ContainerContext;
 }): ContainerRecord {
-  const { id, name, body, raw, image, mounts, process, logConfig, ctx } = parts;
-  const { HostConfig, NetworkingConfig: _, ...config } = raw;
+  const { id, name, body, raw, hostConfig, image, mounts, processSpec, logConfig, ctx } = parts;
+  const { HostConfig: given, NetworkingConfig: _, ...config } = raw;
   return {
     id,
     name,
@@ -235,11 +264,18 @@ function recordOf(parts: {
     imageName: body.Image,
     layers: image.layers,
     snapshotDriver: ctx.defaults.snapshot,
-    runtime: body.HostConfig?.Runtime || ctx.defaults.runtime,
-    config: { ...config, Labels: { ...image.config.Labels, ...body.Labels } },
-    hostConfig: { ...(HostConfig as object | null | undefined), LogConfig: logConfig },
-    process,
-    autoRemove: body.HostConfig?.AutoRemove ?? false,
+    runtime: hostConfig.Runtime || ctx.defaults.runtime,
+    config: {
+      ...config,
+      ...commandOf(body, image),
+      WorkingDir: body.WorkingDir || image.config.WorkingDir ? processSpec.cwd : '',
+      Hostname: settleHostname(id, body, hostConfig),
+      StopSignal: body.StopSignal || image.config.StopSignal,
+      Labels: { ...image.config.Labels, ...body.Labels },
+    },
+    hostConfig: { ...(given as object | null | undefined), ...hostConfig, LogConfig: logConfig },
+    process: processSpec,
+    autoRemove: hostConfig.AutoRemove ?? false,
     mounts,
     state: {
       status: 'created',

@@ -17,8 +17,9 @@ import type { Exec } from './exec.ts';
 import type { ConsoleSize } from './exec-request.ts';
 import { exitCodeOf } from './exit-code.ts';
 import { findContainer } from './find.ts';
+import { capabilitiesOf } from './options/capabilities.ts';
 import type { HostConfigBody } from './request.ts';
-import { capabilitiesOf, ociProcess } from './spec.ts';
+import { ociProcess } from './spec.ts';
 import { resolveUser } from './user.ts';
 
 const START_MS = 60_000;
@@ -111,13 +112,13 @@ async function execProcess(
   { config }: Exec,
   consoleSize: ConsoleSize | undefined,
 ): Promise<OciProcess> {
-  const user = await resolveUser(path.join(ctx.stateDir, record.id, 'rootfs'), config.user);
-  const capabilities = config.privileged
-    ? allCapabilities()
-    : capabilitiesOf(record.hostConfig as HostConfigBody);
+  const hostConfig = record.hostConfig as HostConfigBody;
+  const rootfs = path.join(ctx.stateDir, record.id, 'rootfs');
+  const user = resolveUser(rootfs, config.user, hostConfig.GroupAdd ?? []);
+  const capabilities = config.privileged ? allCapabilities() : capabilitiesOf(hostConfig);
   const [height, width] = (config.terminal && (consoleSize ?? config.consoleSize)) || [];
   return {
-    ...ociProcess(record, config, user, capabilities),
+    ...ociProcess(record, config, user, capabilities, ctx.defaults),
     ...(height && width && { consoleSize: { height, width } }),
   };
 }

@@ -1,9 +1,17 @@
 /** What `POST /containers/create` may ask, as a schema: wrong types are refused, unknown fields ignored as in Docker. */
 import Type, { type Static } from 'typebox';
+import { CAPABILITY_FIELDS } from './options/capabilities.ts';
+import { CGROUP_FIELDS } from './options/cgroup.ts';
+import { DEVICE_FIELDS } from './options/devices.ts';
+import { flag, nullable, StringMap, Strings, text, whole } from './options/fields.ts';
+import { INIT_FIELDS } from './options/init.ts';
+import { NAMESPACE_FIELDS } from './options/namespaces.ts';
+import { RESOURCE_FIELDS } from './options/resources.ts';
+import { SECURITY_FIELDS } from './options/security.ts';
+import { SHM_FIELDS } from './options/shm.ts';
+import { SYSCTL_FIELDS } from './options/sysctls.ts';
+import { ULIMIT_FIELDS } from './options/ulimits.ts';
 
-const Strings = Type.Array(Type.String());
-const nullable = <T extends Type.TSchema>(schema: T) => Type.Optional(Type.Union([schema, Type.Null()]));
-const StringMap = Type.Record(Type.String(), Type.String());
 /** Entrypoint and Cmd also come as one string. */
 const Words = Type.Union([Type.String(), Strings]);
 
@@ -44,35 +52,48 @@ export const MountSchema = Type.Object({
 export type MountBody = Static<typeof MountSchema>;
 
 export const HostConfigSchema = Type.Object({
+  ...RESOURCE_FIELDS,
+  ...NAMESPACE_FIELDS,
+  ...CAPABILITY_FIELDS,
+  ...SECURITY_FIELDS,
+  ...DEVICE_FIELDS,
+  ...CGROUP_FIELDS,
+  ...SHM_FIELDS,
+  ...INIT_FIELDS,
+  ...SYSCTL_FIELDS,
+  ...ULIMIT_FIELDS,
   Binds: nullable(Strings),
   Mounts: nullable(Type.Array(MountSchema)),
   Tmpfs: nullable(StringMap),
   VolumesFrom: nullable(Strings),
-  VolumeDriver: Type.Optional(Type.String()),
-  AutoRemove: Type.Optional(Type.Boolean()),
-  NetworkMode: Type.Optional(Type.String()),
+  VolumeDriver: text,
+  AutoRemove: flag,
   PortBindings: nullable(Type.Record(Type.String(), Type.Unknown())),
-  PublishAllPorts: Type.Optional(Type.Boolean()),
-  RestartPolicy: nullable(
-    Type.Object({ Name: Type.Optional(Type.String()), MaximumRetryCount: Type.Optional(Type.Integer()) }),
-  ),
-  CapAdd: nullable(Strings),
-  CapDrop: nullable(Strings),
-  SecurityOpt: nullable(Strings),
-  ReadonlyRootfs: Type.Optional(Type.Boolean()),
-  Privileged: Type.Optional(Type.Boolean()),
-  Runtime: Type.Optional(Type.String()),
-  ShmSize: Type.Optional(Type.Integer()),
-  Memory: Type.Optional(Type.Integer()),
-  PidsLimit: nullable(Type.Integer()),
-  OomScoreAdj: Type.Optional(Type.Integer()),
+  PublishAllPorts: flag,
+  Links: nullable(Strings),
+  RestartPolicy: nullable(Type.Object({ Name: text, MaximumRetryCount: whole })),
+  ReadonlyRootfs: flag,
+  Runtime: text,
+  OomScoreAdj: whole,
+  GroupAdd: nullable(Strings),
+  Dns: nullable(Strings),
+  DnsOptions: nullable(Strings),
+  DnsSearch: nullable(Strings),
+  ExtraHosts: nullable(Strings),
+  Annotations: nullable(StringMap),
+  ContainerIDFile: text,
+  ConsoleSize: nullable(Type.Array(Type.Integer())),
+  Isolation: text,
+  StorageOpt: nullable(StringMap),
   LogConfig: nullable(Type.Object({ Type: Type.Optional(Type.String()), Config: nullable(StringMap) })),
 });
 export type HostConfigBody = Static<typeof HostConfigSchema>;
 
 export const CreateSchema = Type.Object({
   Image: Type.String(),
-  Hostname: Type.Optional(Type.String()),
+  Hostname: text,
+  Domainname: text,
+  MacAddress: text,
   User: Type.Optional(Type.String()),
   Env: nullable(Strings),
   Cmd: nullable(Words),

@@ -3,7 +3,7 @@ import { isKind, messageChain } from '@gantry/plugin-sdk/errors.ts';
 import type { ContainerRecord } from '../../store/record-types.ts';
 import { type ContainerContext, setState, ZERO_TIME } from './context.ts';
 import { restartPolicyOf, startsWithDaemon } from './restart-policy.ts';
-import { launch, noteStartFailed } from './start.ts';
+import { keysToStart, launch, noteStartFailed } from './start.ts';
 
 const START_MS = 300_000;
 
@@ -35,7 +35,9 @@ async function wakeWithDaemon(ctx: ContainerContext, id: string): Promise<void> 
 }
 
 async function restart(ctx: ContainerContext, id: string, cancelled: AbortSignal): Promise<void> {
-  await ctx.locks.hold([`container/${id}`], cancelled, async () => {
+  const waiting = ctx.store.records.get('container', id);
+  if (!waiting) return;
+  await ctx.locks.hold(keysToStart(waiting), cancelled, async () => {
     const record = ctx.store.records.get('container', id);
     if (record?.state.status !== 'restarting' || cancelled.aborted) return;
     try {

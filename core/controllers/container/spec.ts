@@ -1,60 +1,119 @@
 /** The OCI specification of a container's task, from its record and from what its start has made. */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { OciMount } from '@gantry/plugin-sdk/contracts/mount.ts';
-import type { OciProcess, OciSpec, TaskSpec } from '@gantry/plugin-sdk/contracts/runtime.ts';
-import { capabilitiesFor, defaultSpec } from '@gantry/plugin-sdk/oci/default-spec.ts';
-import { seccompFor } from '@gantry/plugin-sdk/oci/seccomp-profile.ts';
+import type { OciProcess, OciResources, OciSpec, TaskSpec } from '@gantry/plugin-sdk/contracts/runtime.ts';
+import { defaultSpec } from '@gantry/plugin-sdk/oci/default-spec.ts';
+import type { Defaults } from '../../config/defaults.ts';
 import type { ContainerRecord } from '../../store/record-types.ts';
+import type { ContainerContext } from './context.ts';
+import { etcMounts } from './etc/files.ts';
+import { domainnameOf, hostnameOf } from './etc/hostname.ts';
+import { findContainer } from './find.ts';
+import { capabilitiesOf } from './options/capabilities.ts';
+import { cgroupsPathOf } from './options/cgroup.ts';
+import { type ContainerDevices, devicesOf } from './options/devices.ts';
+import { initOf } from './options/init.ts';
+import { namespacesOf } from './options/namespaces.ts';
+import { ociResources } from './options/resources.ts';
+import { apparmorProfile, confinementOf, securityOf } from './options/security.ts';
+import { shmMount } from './options/shm.ts';
+import { sysctlsOf } from './options/sysctls.ts';
+import { rlimitsOf } from './options/ulimits.ts';
 import type { HostConfigBody } from './request.ts';
-import { securityOf } from './security.ts';
 import { type ProcessUser, resolveUser } from './user.ts';
 
 export interface SpecParts {
   readonly rootfs: string;
   readonly mounts: readonly OciMount[];
-  /** Files of ours that the container sees as its /etc/hostname, /etc/hosts and /etc/resolv.conf. */
-  readonly etc: readonly OciMount[];
   readonly logPath: string;
 }
 
-export async function taskSpec(record: ContainerRecord, parts: SpecParts): Promise<TaskSpec> {
+/**
+ * Errors: InvalidArgument for a user that the image does not know, a device that is not there; Conflict for a
+ * container to join that does not run.
+ */
+export async function taskSpec(
+  ctx: ContainerContext,
+  record: ContainerRecord,
+  parts: SpecParts,
+): Promise<TaskSpec> {
   const { process } = record;
-  const user = await resolveUser(parts.rootfs, process.user);
+  const hostConfig = record.hostConfig as HostConfigBody;
+  const user = resolveUser(parts.rootfs, process.user, hostConfig.GroupAdd ?? []);
+  const devices = await devicesOf(hostConfig);
+  const resources = await ociResources(hostConfig);
   return {
     id: record.id,
-    spec: ociSpec(record, parts, user),
+    spec: ociSpec(ctx, record, { ...parts, user, devices, resources }),
     stdin: process.openStdin,
     stdinOnce: process.stdinOnce,
     logPath: parts.logPath,
   };
 }
 
-function ociSpec(record: ContainerRecord, parts: SpecParts, user: ProcessUser): OciSpec {
+interface Resolved extends SpecParts {
+  readonly user: ProcessUser;
+  readonly devices: ContainerDevices;
+  readonly resources: OciResources;
+}
+
+function ociSpec(ctx: ContainerContext, record: ContainerRecord, parts: Resolved): OciSpec {
+  const { defaults } = ctx;
   const hostConfig = record.hostConfig as HostConfigBody;
-  const security = securityOf(hostConfig);
+  const { UTSMode, Annotations } = hostConfig;
   const base = defaultSpec({
-    cgroupsPath: `/gantry/${record.id}`,
-    shmSizeBytes: hostConfig.ShmSize || undefined,
-    hostNetwork: hostConfig.NetworkMode === 'host',
+    cgroupsPath: cgroupsPathOf(record.id, hostConfig, defaults),
+    privileged: hostConfig.Privileged,
   });
+  const init = initOf(hostConfig, defaults);
+  const args = [...(init?.args ?? []), ...record.process.args];
   const capabilities = capabilitiesOf(hostConfig);
-  const targets = new Set(parts.mounts.map((mount) => mount.destination));
+  const deviceRules = [...base.linux.resources.devices, ...parts.devices.rules];
   return {
     ...base,
-    process: ociProcess(record, record.process, user, capabilities),
+    process: ociProcess(record, { ...record.process, args }, parts.user, capabilities, defaults),
     root: { path: parts.rootfs, readonly: hostConfig.ReadonlyRootfs ?? false },
-    hostname: hostnameOf(record),
-    mounts: [...base.mounts, ...parts.etc, ...parts.mounts].filter(
-      (mount) => parts.mounts.includes(mount as OciMount) || !targets.has(mount.destination),
-    ),
+    ...(UTSMode !== 'host' && { hostname: hostnameOf(record) }),
+    mounts: mountsOf(ctx, record, base.mounts, parts.mounts, init?.mount),
     linux: {
       ...base.linux,
-      resources: resourcesOf(base.linux.resources, hostConfig),
+      namespaces: namespacesOf(hostConfig, (id) => findContainer(ctx.store, id)),
+      sysctl: sysctlsOf(hostConfig, domainnameOf(record)),
+      resources: { devices: deviceRules, ...parts.resources },
+      ...(parts.devices.devices.length > 0 && { devices: parts.devices.devices }),
       ...rootPropagation(parts.mounts),
-      ...(security.seccomp === 'default' && { seccomp: seccompFor(capabilities) }),
+      ...confinementOf(hostConfig, defaults),
     },
+    ...(Annotations && { annotations: Annotations }),
   };
+}
+
+/** The defaults, our own files, and the user's, which take the place of others at the same target. */
+function mountsOf(
+  ctx: ContainerContext,
+  record: ContainerRecord,
+  defaults: readonly OciMount[],
+  wanted: readonly OciMount[],
+  init: OciMount | undefined,
+): readonly OciMount[] {
+  const hostConfig = record.hostConfig as HostConfigBody;
+  const { writableCgroups } = securityOf(hostConfig, ctx.defaults);
+  const shm = shmMount(ctx.stateDir, record.id, hostConfig);
+  const etc = etcMounts(path.join(ctx.rootDir, record.id), hostConfig.ReadonlyRootfs ?? false);
+  const targets = new Set(wanted.map(({ destination }) => destination));
+  const ownDev = targets.has('/dev');
+  const ours = [
+    ...defaults.filter(({ destination }) => destination !== '/dev/shm'),
+    ...(shm ? [shm] : []),
+    ...etc,
+  ]
+    .filter(({ destination }) => !targets.has(destination) && !(ownDev && destination.startsWith('/dev/')))
+    .map((mount) => (writableCgroups && mount.type === 'cgroup' ? writable(mount) : mount));
+  return [...ours, ...wanted, ...(init ? [init] : [])];
+}
+
+function writable({ options, ...mount }: OciMount): OciMount {
+  return { ...mount, options: options.map((option) => (option === 'ro' ? 'rw' : option)) };
 }
 
 /** What the container's own process and an exec say alike. */
@@ -66,8 +125,12 @@ export function ociProcess(
   { args, env, cwd, terminal }: WantedProcess,
   user: ProcessUser,
   capabilities: readonly string[],
+  defaults: Defaults,
 ): OciProcess {
   const hostConfig = record.hostConfig as HostConfigBody;
+  const security = securityOf(hostConfig, defaults);
+  const apparmor = apparmorProfile(security);
+  const rlimits = rlimitsOf(hostConfig, defaults.ulimits);
   // Only root keeps the set; for others it bounds what a set-user-id program may gain.
   const effective = user.uid === 0 ? capabilities : [];
   return {
@@ -76,14 +139,12 @@ export function ociProcess(
     args,
     env: [...defaultEnvironment(record, user, terminal).filter((entry) => !sets(env, entry)), ...env],
     cwd,
-    noNewPrivileges: securityOf(hostConfig).noNewPrivileges,
+    noNewPrivileges: security.noNewPrivileges,
     oomScoreAdj: hostConfig.OomScoreAdj ?? 0,
     capabilities: { bounding: capabilities, effective, permitted: effective },
+    ...(rlimits && { rlimits }),
+    ...(apparmor && { apparmorProfile: apparmor }),
   };
-}
-
-export function capabilitiesOf({ CapAdd, CapDrop }: HostConfigBody): readonly string[] {
-  return capabilitiesFor(CapAdd ?? [], CapDrop ?? []);
 }
 
 /** Docker's: the image's and the user's variables win over these. */
@@ -105,52 +166,10 @@ function sets(env: readonly string[], entry: string): boolean {
   return env.some((other) => other.startsWith(name));
 }
 
-export function hostnameOf(record: Pick<ContainerRecord, 'id' | 'config'>): string {
-  return (record.config.Hostname as string | undefined) || record.id.slice(0, 12);
-}
-
 /** A mount that is to see what the host mounts below it, or to show its own, needs a root that lets that through. */
 function rootPropagation(mounts: readonly OciMount[]): { readonly rootfsPropagation?: string } {
   const has = (...words: readonly string[]) =>
     mounts.some(({ options }) => options.some((option) => words.includes(option)));
   if (has('shared', 'rshared')) return { rootfsPropagation: 'shared' };
   return has('slave', 'rslave') ? { rootfsPropagation: 'rslave' } : {};
-}
-
-function resourcesOf(base: unknown, { Memory, PidsLimit }: HostConfigBody): object {
-  return {
-    ...(base as object),
-    ...(Memory && { memory: { limit: Memory } }),
-    ...(PidsLimit && { pids: { limit: PidsLimit } }),
-  };
-}
-
-/** The three files that every container gets, as bind mounts of ours. */
-export function etcMounts(dir: string): readonly OciMount[] {
-  return ['resolv.conf', 'hostname', 'hosts'].map((file) => ({
-    destination: `/etc/${file}`,
-    type: 'bind',
-    source: path.join(dir, file),
-    options: ['rbind', 'rprivate'],
-  }));
-}
-
-/** Made anew at each start: a power cut may have taken them, and the host's own may have changed. */
-export async function writeEtcFiles(record: ContainerRecord, dir: string): Promise<void> {
-  await mkdir(dir, { recursive: true, mode: 0o710 });
-  const files = await etcFiles(record);
-  await Promise.all(Object.entries(files).map(([file, text]) => writeFile(path.join(dir, file), text)));
-}
-
-/** Text of those files by name. */
-async function etcFiles(record: ContainerRecord): Promise<Readonly<Record<string, string>>> {
-  const hostname = hostnameOf(record);
-  const loopback = `127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::0\tip6-localnet\nff00::0\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n`;
-  const onHost = record.hostConfig.NetworkMode === 'host';
-  const ofHost = (file: string) => readFile(file, 'utf8').catch(() => '');
-  return {
-    hostname: `${hostname}\n`,
-    hosts: onHost ? await ofHost('/etc/hosts') : loopback,
-    'resolv.conf': await ofHost('/etc/resolv.conf'),
-  };
 }

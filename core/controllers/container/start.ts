@@ -4,16 +4,22 @@ import { runtimePoint } from '@gantry/plugin-sdk/contracts/runtime.ts';
 import { HostError, isHostError, messageChain } from '@gantry/plugin-sdk/errors.ts';
 import { containerEvent, volumeMountEvents } from '../../events/emit.ts';
 import { effect } from '../../store/effect.ts';
+import type { LockKey } from '../../store/locks.ts';
 import type { ContainerRecord } from '../../store/record-types.ts';
 import { logFileOf } from '../logs/container-logs.ts';
 import { isLogKept } from '../logs/log-config.ts';
 import { type ContainerContext, setState, ZERO_TIME } from './context.ts';
+import { writeEtcFiles } from './etc/files.ts';
 import { monitor, removeRecord } from './exit.ts';
 import { exitCodeOf } from './exit-code.ts';
 import { findContainer } from './find.ts';
 import { healthcheckOf, startingHealth } from './healthcheck.ts';
 import { mountSteps } from './mounts.ts';
-import { etcMounts, taskSpec, writeEtcFiles } from './spec.ts';
+import { joinedIds } from './options/namespaces.ts';
+import { shmEffect } from './options/shm.ts';
+import { makeWorkingDirectory } from './options/working-directory.ts';
+import type { HostConfigBody } from './request.ts';
+import { taskSpec } from './spec.ts';
 
 /** False when it was running already, or is about to by its restart policy. */
 export async function startContainer(
@@ -21,8 +27,9 @@ export async function startContainer(
   reference: string,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const { id } = findContainer(ctx.store, reference);
-  return ctx.locks.hold([`container/${id}`], signal, async () => {
+  const known = findContainer(ctx.store, reference);
+  const { id } = known;
+  return ctx.locks.hold(keysToStart(known), signal, async () => {
     const record = findContainer(ctx.store, id);
     if (record.state.paused) {
       const message = 'cannot start a paused container, try unpause instead';
@@ -44,6 +51,11 @@ export async function startContainer(
   });
 }
 
+/** Its own, and those of the containers whose namespaces it joins, which must not end meanwhile. */
+export function keysToStart({ id, hostConfig }: ContainerRecord): readonly LockKey[] {
+  return [id, ...joinedIds(hostConfig)].map((one) => `container/${one}` as const);
+}
+
 /** From its record to its running process; the caller holds its key. Nothing stays of one that fails. */
 export async function launch(
   ctx: ContainerContext,
@@ -51,28 +63,25 @@ export async function launch(
   signal: AbortSignal,
 ): Promise<void> {
   const { id, runtime, snapshotDriver } = record;
+  const hostConfig = record.hostConfig as HostConfigBody;
   const rootfs = path.join(ctx.stateDir, id, 'rootfs');
   const dir = path.join(ctx.rootDir, id);
   const steps = await mountSteps(ctx, record, signal);
   const mounted = effect('snapshot-mount', id, { driver: snapshotDriver, key: id, target: rootfs });
+  const shm = shmEffect(ctx.stateDir, id, hostConfig);
   const task = effect('task', id, { driver: runtime, id });
   const driver = await ctx.drivers.driver(runtimePoint, runtime);
 
   await using op = await ctx.store.begin('container.start', `container/${id}`, {
-    makes: [...steps.makes, mounted, task],
+    makes: [...steps.makes, mounted, ...(shm ? [shm] : []), task],
   });
   const mounts = await steps.run(op, signal);
   await op.make(mounted, signal);
-  await writeEtcFiles(record, dir);
-  ctx.taskSpecs.set(
-    id,
-    await taskSpec(record, {
-      rootfs,
-      mounts,
-      etc: etcMounts(dir),
-      logPath: isLogKept(record) ? logFileOf(ctx.rootDir, id) : '',
-    }),
-  );
+  if (shm) await op.make(shm, signal);
+  await writeEtcFiles(record, dir, ctx.defaults);
+  await makeWorkingDirectory(rootfs, record.process.cwd);
+  const logPath = isLogKept(record) ? logFileOf(ctx.rootDir, id) : '';
+  ctx.taskSpecs.set(id, await taskSpec(ctx, record, { rootfs, mounts, logPath }));
   const { pid } = await op.make<{ pid: number }>(task, signal).finally(() => ctx.taskSpecs.delete(id));
   await ctx.attachments.connect(id, () => driver.attach({ id }, { signal }));
   await driver.start({ id }, { signal });
@@ -122,8 +131,15 @@ export async function noteStartFailed(
   if (record.autoRemove) ctx.waiters.removed(record.id, { exitCode });
 }
 
+/** Of errors that say all by themselves, as Docker's do. */
+const IN_THEIR_OWN_WORDS = new Set([
+  ...['UNKNOWN_USER', 'DEVICE_NOT_FOUND', 'CANNOT_JOIN', 'CONTAINER_NOT_FOUND'],
+  ...['INIT_MISSING', 'INVALID_CONTAINER_OPTION', 'NO_HOST_GATEWAY'],
+]);
+
 /** Docker's words and status: a command that cannot run is the caller's mistake. */
 function wrapStartError(error: unknown): Error {
+  if (isHostError(error) && IN_THEIR_OWN_WORDS.has(error.code)) return error;
   const exitCode = exitCodeOf(error, FAILED_EXIT);
   const kind = exitCode === FAILED_EXIT ? (isHostError(error) ? error.kind : 'Internal') : 'InvalidArgument';
   const prefix = 'failed to create task for container';

@@ -8,41 +8,12 @@ export const ABSENT: Readonly<Record<string, string>> = {
   PortBindings: 'published ports',
   PublishAllPorts: 'published ports',
   Links: 'links',
-  Privileged: 'privileged containers',
-  Devices: 'devices',
-  DeviceRequests: 'device requests',
-  DeviceCgroupRules: 'device rules',
-  Ulimits: 'ulimits',
-  Sysctls: 'sysctls',
-  GroupAdd: 'additional groups',
-  CpuShares: 'CPU limits',
-  NanoCpus: 'CPU limits',
-  CpuQuota: 'CPU limits',
-  CpuPeriod: 'CPU limits',
-  CpusetCpus: 'CPU sets',
-  BlkioWeight: 'block I/O limits',
-  MemorySwap: 'swap limits',
-  MemoryReservation: 'memory reservations',
-  UsernsMode: 'user namespace modes',
-  PidMode: 'PID namespace modes',
-  UTSMode: 'UTS namespace modes',
-  CgroupParent: 'cgroup parents',
-  Init: 'an init process',
-  Dns: 'DNS options',
-  DnsOptions: 'DNS options',
-  DnsSearch: 'DNS options',
-  ExtraHosts: 'extra hosts',
 };
 
 export function refuseUnsupported(hostConfig: Fields): void {
   const faults = Object.entries(ABSENT)
     .filter(([field]) => !isEmpty(hostConfig[field]))
     .map(([field, words]) => `${words} (HostConfig.${field})`);
-  if (!['', 'private', 'shareable', 'none', undefined].includes(hostConfig.IpcMode as string)) {
-    faults.push(`IPC mode "${String(hostConfig.IpcMode)}"`);
-  }
-  if (!['', 'private', undefined].includes(hostConfig.CgroupnsMode as string))
-    faults.push('cgroup namespace modes');
   refuseNetwork(hostConfig.NetworkMode, faults);
   if (faults.length === 0) return;
   throw new HostError(

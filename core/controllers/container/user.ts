@@ -1,7 +1,7 @@
-/** Who a container's process runs as: `USER[:GROUP]`, by name or number, read from the image's own files. */
-import { readFile } from 'node:fs/promises';
+/** Who a container's process runs as: `USER[:GROUP]` and further groups, read from the image's own files. */
+import { closeSync, fstatSync, readFileSync } from 'node:fs';
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
-import { resolveInRoot } from '../../paths/resolve-in-root.ts';
+import { openInRoot } from '@gantry/plugin-sdk/system/open-beneath.ts';
 
 export interface ProcessUser {
   readonly uid: number;
@@ -10,44 +10,71 @@ export interface ProcessUser {
   readonly home: string;
 }
 
-const ROOT: ProcessUser = { uid: 0, gid: 0, additionalGids: [], home: '/root' };
+type Row = readonly string[];
 
-/** Errors: FailedPrecondition when the image does not know the name. */
-export async function resolveUser(rootfs: string, spec: string): Promise<ProcessUser> {
+const ROOT_HOME = '/root';
+
+/**
+ * `groupAdd`: names or numbers of groups beside those of the user. A process in `rootfs` may be changing it: nothing is
+ * followed out of it. Errors: InvalidArgument when the image does not know a name.
+ */
+export function resolveUser(rootfs: string, spec: string, groupAdd: readonly string[] = []): ProcessUser {
   const [userPart = '', groupPart = ''] = spec.split(':');
-  const passwd = await table(rootfs, '/etc/passwd');
   const user = userPart === '' ? '0' : userPart;
-  const row = passwd.find(([name, , uid]) => name === user || uid === user);
+  const isNumber = /^-?\d+$/.test(user);
+  const row = table(rootfs, '/etc/passwd').find(([name, , uid]) => (isNumber ? uid === user : name === user));
   const uid = row ? Number(row[2]) : numeric(user, 'user');
-  const base = { uid, gid: row ? Number(row[3]) : 0, home: row?.[5] || (uid === 0 ? ROOT.home : '/') };
-  const groups = await table(rootfs, '/etc/group');
-  if (groupPart !== '') {
-    const group = groups.find(([name, , gid]) => name === groupPart || gid === groupPart);
-    return { ...base, gid: group ? Number(group[2]) : numeric(groupPart, 'group'), additionalGids: [] };
+  const groups = groupPart || row || groupAdd.length > 0 ? table(rootfs, '/etc/group') : [];
+  const gid = groupPart === '' ? Number(row?.[3] ?? 0) : groupNumber(groups, groupPart, 'unable');
+  // A group of the user's choice takes the place of all that the image gives.
+  const own = groupPart === '' ? groups.filter((group) => isMember(group, row?.[0])) : [];
+  const added = groupAdd.map((group) => groupNumber(groups, group, 'Unable'));
+  return {
+    uid,
+    gid,
+    additionalGids: [...new Set([gid, ...own.map(([, , number]) => Number(number)), ...added])],
+    home: row?.[5] || (uid === 0 ? ROOT_HOME : '/'),
+  };
+}
+
+function isMember([, , , members = '']: Row, name: string | undefined): boolean {
+  return name !== undefined && members.split(',').includes(name);
+}
+
+function groupNumber(groups: readonly Row[], wanted: string, unable: 'unable' | 'Unable'): number {
+  const group = groups.find(([name, , gid]) => name === wanted || gid === wanted);
+  return group ? Number(group[2]) : numeric(wanted, 'group', unable);
+}
+
+function numeric(text: string, what: 'user' | 'group', unable: 'unable' | 'Unable' = 'unable'): number {
+  if (!/^-?\d+$/.test(text)) {
+    const file = what === 'user' ? 'passwd' : 'group';
+    throw unknownUser(`${unable} to find ${what} ${text}: no matching entries in ${file} file`);
   }
-  const name = row?.[0];
-  const additionalGids = groups
-    .filter((group) => name !== undefined && (group[3] ?? '').split(',').includes(name))
-    .map((group) => Number(group[2]));
-  return { ...base, additionalGids };
+  if (Number(text) >= 0 && Number(text) < 2 ** 31) return Number(text);
+  throw unknownUser('uids and gids must be in range 0-2147483647');
 }
 
-function numeric(text: string, what: 'user' | 'group'): number {
-  if (/^\d{1,10}$/.test(text) && Number(text) < 2 ** 31) return Number(text);
-  const file = what === 'user' ? 'passwd' : 'group';
-  throw new HostError(
-    'InvalidArgument',
-    'UNKNOWN_USER',
-    `unable to find ${what} ${text}: no matching entries in ${file} file`,
-  );
+function unknownUser(message: string): HostError {
+  return new HostError('InvalidArgument', 'UNKNOWN_USER', message);
 }
 
-async function table(rootfs: string, file: string): Promise<readonly (readonly string[])[]> {
+/** Of a larger file nothing is read: it is the image's, and would be read into our memory. */
+const LARGEST_BYTES = 16 * 1024 * 1024;
+
+function table(rootfs: string, file: string): readonly Row[] {
   try {
-    const text = await readFile(await resolveInRoot(rootfs, file), 'utf8');
-    return text.split('\n').map((line) => line.split(':'));
+    const descriptor = openInRoot(rootfs, file);
+    try {
+      const stats = fstatSync(descriptor);
+      if (!stats.isFile() || stats.size > LARGEST_BYTES) return [];
+      const text = readFileSync(`/proc/self/fd/${descriptor}`, 'utf8');
+      return text.split('\n').map((line) => line.trim().split(':'));
+    } finally {
+      closeSync(descriptor);
+    }
   } catch (error) {
-    if (['ENOENT', 'ENOTDIR', 'EISDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return [];
+    if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes((error as NodeJS.ErrnoException).code ?? '')) return [];
     throw error;
   }
 }

@@ -34,7 +34,7 @@ function probe({ store }: Scene, { kind, args }: HeldEffect, signal: AbortSignal
  * has mounted for a container that goes on: the container's supervisor does.
  */
 function isSeenByTask({ store }: Scene, { owner, kind, args }: HeldEffect): boolean {
-  if (kind !== 'snapshot-mount' && kind !== 'bind-mount') return false;
+  if (!['snapshot-mount', 'bind-mount', 'shm-mount'].includes(kind)) return false;
   const pid = store.records.get('container', owner.slice('container/'.length))?.state.pid;
   if (!pid) return false;
   try {

@@ -34,6 +34,14 @@ const spec = Type.Object({
   annotations: Type.Optional(textMap),
 });
 
+/** Of the OCI specification's `linux.resources`. */
+const resources = Type.Object({
+  memory: Type.Optional(anyMap),
+  cpu: Type.Optional(anyMap),
+  blockIO: Type.Optional(anyMap),
+  pids: Type.Optional(Type.Object({ limit: number })),
+});
+
 const exit = Type.Object({
   code: number,
   at: text,
@@ -76,6 +84,7 @@ export const runtimeMessages = messagesOf<RuntimeDriver>()({
   anticipate: { params: noParams, result: nothing },
   pause: { params: byId, result: nothing },
   resume: { params: byId, result: nothing },
+  update: { params: Type.Object({ id: text, resources }), result: nothing },
   reopenLog: { params: byId, result: nothing },
   exec: { params: Type.Object({ id: text, execId: text, process, stdin: Type.Boolean() }), result: stdio },
   execStart: { params: byExec, result: pid },

@@ -144,8 +144,8 @@ const NAMES: readonly Case[] = [
   post(
     CREATE,
     { Image: 'busybox', HostConfig: { SecurityOpt: ['nosuch=1'] } },
-    501,
-    /security option "nosuch=1"/,
+    400,
+    /invalid --security-opt 2: "nosuch=1"/,
   ),
   post(CREATE, { Image: 'busybox', HostConfig: { CapAdd: ['NOSUCH'] } }, 400, /NOSUCH/),
   post(CREATE, { Image: 'busybox', Env: ['=x'] }, 400, /invalid environment variable/),
