@@ -41,18 +41,44 @@ export function markUpgrade(req: IncomingMessage, head: Buffer): void {
   heads.set(req, head);
 }
 
+/** What came along with the head of a request that was upgraded, less its body; undefined for others. */
+export function upgradeHead(req: IncomingMessage): Buffer | undefined {
+  return heads.get(req);
+}
+
+/** Node's parser of a connection, which it does not document: each head goes through `onIncoming`. */
+interface WithParser {
+  readonly parser?: { onIncoming?: (req: IncomingMessage, keepAlive: boolean) => number };
+}
+
+/**
+ * Docker's older clients take a connection over without having asked for an upgrade, and what they send then would be
+ * parsed as a further request. A head that `isHijack` says is one of those is treated as if it had asked. To be called
+ * when Node has given `socket` its parser.
+ */
+export function upgradeUnasked(socket: Socket, isHijack: (req: IncomingMessage) => boolean): void {
+  const { parser } = socket as WithParser;
+  const own = parser?.onIncoming;
+  if (!parser || !own) return;
+  parser.onIncoming = (req, keepAlive) => {
+    // A body in chunks would be left in the stream with them.
+    if (!req.headers['transfer-encoding'] && isHijack(req)) Reflect.set(req, 'upgrade', true);
+    return own(req, keepAlive);
+  };
+}
+
 export function hijackOf(req: IncomingMessage, res: ServerResponse, contentType: string): Hijacked {
   const head = heads.get(req);
   const socket = res.socket as Socket;
   res.detachSocket(socket);
-  if (head === undefined) {
-    // No length and no chunks: the stream ends with the connection.
-    socket.write(`HTTP/1.1 200 OK\r\nContent-Type: ${contentType}\r\n\r\n`);
-    return { stream: socket, upgraded: false };
-  }
-  socket.write(
-    `HTTP/1.1 101 UPGRADED\r\nContent-Type: ${contentType}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n`,
-  );
+  const asked = req.headers.upgrade !== undefined;
+  const type = `Content-Type: ${contentType}\r\n`;
+  // To who did not ask: no length and no chunks, the stream ends with the connection.
+  const answer = asked
+    ? `101 UPGRADED\r\n${type}Connection: Upgrade\r\nUpgrade: tcp\r\n`
+    : `200 OK\r\n${type}`;
+  socket.write(`HTTP/1.1 ${answer}\r\n`);
+  if (head === undefined) return { stream: socket, upgraded: false };
   if (head.length > 0) socket.unshift(head);
   finished(socket, () => res.emit('close'));
   return { stream: socket, upgraded: true };

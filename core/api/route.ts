@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
 
-export type RowKind = 'json' | 'stream' | 'hijack' | 'tar';
+export type RowKind = 'json' | 'stream' | 'hijack' | 'websocket' | 'tar';
 
 export interface Row {
   /** `volume.create`: names the row to the steps in core/api/versions. */
@@ -41,7 +41,7 @@ export interface Call {
 
 export interface Hijacked {
   readonly stream: Duplex;
-  /** False when the client did not ask for an upgrade: then its stdin cannot arrive. */
+  /** False when the client's stdin cannot arrive: it sent no `Upgrade`, and its body in chunks. */
   readonly upgraded: boolean;
 }
 

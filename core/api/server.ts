@@ -5,13 +5,14 @@
  */
 import http, { type IncomingMessage, ServerResponse } from 'node:http';
 import https from 'node:https';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
 import type { Logger } from '@gantry/plugin-sdk/extension-point.ts';
 import { Router } from 'express';
 import { readBody, readJson } from './body.ts';
 import { toErrorAnswer } from './errors.ts';
-import { hijackOf, isUpgraded, markUpgrade, upgradedBody } from './hijack.ts';
+import { hijackOf, isUpgraded, markUpgrade, upgradedBody, upgradeUnasked } from './hijack.ts';
 import { type Call, Query, type Row } from './route.ts';
 import { checkApi, compareApi, NEWEST_API } from './version.ts';
 import { downgrade, upgrade } from './versions/chain.ts';
@@ -55,12 +56,12 @@ export class ApiServer {
   readonly #byWord: ReadonlyMap<string, BareRouter>;
   readonly #log: Logger;
   readonly #servers: http.Server[] = [];
-  /** Paths whose connections may be taken over. An upgrade asked for elsewhere is passed over, as HTTP allows. */
-  readonly #hijacks: readonly RegExp[];
+  /** What takes connections over. An upgrade asked for elsewhere is passed over, as HTTP allows. */
+  readonly #takeovers: readonly Takeover[];
 
   constructor({ rows, headers, log }: ApiOptions) {
     this.#log = log;
-    this.#hijacks = rows.filter(({ kind }) => kind === 'hijack').map(({ path }) => patternOf(path));
+    this.#takeovers = rows.flatMap(takeoverOf);
     const always = Object.entries(headers);
     this.#router.use((req: ApiRequest, res: ServerResponse, next: () => void) => {
       for (const [name, value] of always) res.setHeader(name, value);
@@ -86,18 +87,22 @@ export class ApiServer {
   create(tls?: https.ServerOptions): http.Server {
     const options = {
       ...HTTP_OPTIONS,
-      shouldUpgradeCallback: (req: IncomingMessage) => this.#mayUpgrade(req),
+      shouldUpgradeCallback: (req: IncomingMessage) => this.#takeover(req) !== undefined,
     };
     const server = tls ? https.createServer({ ...tls, ...options }) : http.createServer(options);
     // A client that has sent all its stdin half-closes; the output must go on.
     Reflect.set(server, 'httpAllowHalfOpen', true);
     Reflect.set(server, 'allowHalfOpen', true);
+    server.on(tls ? 'secureConnection' : 'connection', (socket: Socket) =>
+      upgradeUnasked(socket, (req) => this.#takeover(req) === 'hijack'),
+    );
     server.on('request', (req, res) => this.#handle(req, res));
     server.on('upgrade', (req: IncomingMessage, socket: Duplex, head: Buffer) => {
       const res = new ServerResponse(req);
-      res.assignSocket(socket as import('node:net').Socket);
+      res.shouldKeepAlive = false;
+      res.assignSocket(socket as Socket);
       // The server has let go of it: without a hijack nobody else would close it.
-      res.once('finish', () => (socket as import('node:net').Socket).destroySoon());
+      res.once('finish', () => (socket as Socket).destroySoon());
       markUpgrade(req, head);
       this.#handle(req, res);
     });
@@ -105,9 +110,9 @@ export class ApiServer {
     return server;
   }
 
-  #mayUpgrade({ url = '' }: IncomingMessage): boolean {
+  #takeover({ method, url = '' }: IncomingMessage): Takeover['kind'] | undefined {
     const path = url.split('?', 1)[0] ?? '';
-    return this.#hijacks.some((pattern) => pattern.test(path));
+    return this.#takeovers.find((one) => one.method === method && one.pattern.test(path))?.kind;
   }
 
   #handle(req: IncomingMessage, res: ServerResponse): void {
@@ -177,8 +182,16 @@ export class ApiServer {
 }
 
 /** With or without the version before it. */
-function patternOf(path: string): RegExp {
-  return new RegExp(`^(?:/v\\d+\\.\\d+)?${path.replace(/:\w+/g, '[^/]+')}$`);
+interface Takeover {
+  readonly method: string;
+  readonly pattern: RegExp;
+  readonly kind: 'hijack' | 'websocket';
+}
+
+function takeoverOf({ method, path, kind }: Row): readonly Takeover[] {
+  if (kind !== 'hijack' && kind !== 'websocket') return [];
+  const pattern = new RegExp(`^(?:/v\\d+\\.\\d+)?${path.replace(/:\w+/g, '[^/]+')}$`);
+  return [{ method, pattern, kind }];
 }
 
 /** `containers` of `/containers/json?all=1`. */

@@ -86,7 +86,8 @@ function conmonArguments({
     ...['--log-path', task.logPath === '' ? 'none' : `k8s-file:${task.logPath}`],
     ...(task.spec.process.terminal ? ['--terminal'] : []),
     ...(task.stdin ? ['--stdin'] : []),
-    ...(task.stdin && !task.stdinOnce ? ['--leave-stdin-open'] : []),
+    // A terminal stays whoever leaves it: whoever attaches next goes on there.
+    ...(task.stdin && (!task.stdinOnce || task.spec.process.terminal) ? ['--leave-stdin-open'] : []),
   ];
 }
 

@@ -52,7 +52,7 @@ export interface TaskSpec {
   readonly spec: OciSpec;
   /** Keep stdin open until the last attached client closes it. */
   readonly stdin: boolean;
-  /** With `stdin`: close it after the first client that attached has left. */
+  /** With `stdin` and no terminal: close it after the first client that attached has left. */
   readonly stdinOnce: boolean;
   /** File to which every line of output goes, in CRI format (`TIME stdout F text`); '' keeps none. */
   readonly logPath: string;

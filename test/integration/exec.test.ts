@@ -136,7 +136,7 @@ const CASES: Readonly<Record<string, (t: Test, scene: Scene) => Promise<void>>> 
       OpenStdin: true,
       OpenStdout: true,
       OpenStderr: false,
-      DetachKeys: 'ctrl-x',
+      DetachKeys: 'GA==',
     });
     t.same(await execIds(daemon), [exec]);
     const running = await startExec(daemon, exec);
@@ -254,7 +254,11 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))`;
     const exec = await makeExec(daemon, 'box', {
       ...terminal,
       // crun sets the size when the process runs already.
-      Cmd: ['sh', '-c', 'until stty size 2>/dev/null; do :; done; read x; stty size'],
+      Cmd: [
+        'sh',
+        '-c',
+        'until [ "$(stty size 2>&1 | grep "^[1-9]")" ]; do :; done; stty size; read x; stty size',
+      ],
       ConsoleSize: [20, 50],
     });
     const { socket, head, output } = await startExec(daemon, exec, { terminal: true });

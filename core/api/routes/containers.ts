@@ -1,14 +1,11 @@
 /** `/containers/*`. */
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
 import type { WaitCondition } from '../../controllers/container/waiters.ts';
-import { requireReadableLog } from '../../controllers/logs/container-logs.ts';
 import type { Engine } from '../../engine.ts';
-import { containerEvent } from '../../events/emit.ts';
 import { requireObject } from '../body.ts';
 import { labelsOf } from '../container-filters.ts';
 import { checkFilters, matchesPrune, parseFilters, parseTime } from '../filters.ts';
 import type { Answer, Call, Row } from '../route.ts';
-import { streamType } from '../stream-type.ts';
 import { containerView } from '../views/container.ts';
 import { containerListView, sizesOf } from '../views/container-list.ts';
 
@@ -91,7 +88,6 @@ export function containerRows(engine: Engine): readonly Row[] {
       return { status: 200 };
     }),
     { ...row('POST', '/:id/wait', 'wait', (call) => wait(engine, call)), kind: 'stream' },
-    { ...row('POST', '/:id/attach', 'attach', (call) => attach(engine, call)), kind: 'hijack' },
   ];
 }
 
@@ -144,32 +140,6 @@ async function wait(engine: Engine, { params, query, res, signal }: Call): Promi
     res.end(`${JSON.stringify({ StatusCode: exitCode })}\n`);
   } catch {
     res.destroy();
-  }
-  return undefined;
-}
-
-async function attach(engine: Engine, { params, query, version, hijack, signal }: Call): Promise<undefined> {
-  const { containers, events, log } = engine;
-  const container = containers.find(params.id ?? '');
-  const { terminal } = container.process;
-  const [streams, replays] = [query.flag('stream'), query.flag('logs')];
-  if (replays) requireReadableLog(container);
-  const { stream, upgraded } = hijack(streamType(terminal, version));
-  containerEvent(events, container, 'attach');
-  const request = {
-    stdin: query.flag('stdin') && upgraded && container.process.openStdin,
-    stdout: query.flag('stdout'),
-    stderr: query.flag('stderr'),
-    terminal,
-  };
-  try {
-    if (streams && replays) await containers.attachWithLogs(container.id, stream, request, signal);
-    else if (streams) await containers.attach(container.id, stream, request, signal);
-    else if (replays) await containers.replay(container.id, stream, request, signal);
-    if (!streams) stream.end();
-  } catch (error) {
-    if (!stream.destroyed) log.warn({ container: container.id, error }, 'attach failed');
-    stream.destroy();
   }
   return undefined;
 }

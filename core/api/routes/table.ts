@@ -2,6 +2,7 @@
 import type { Engine } from '../../engine.ts';
 import type { Row } from '../route.ts';
 import { absentRows } from './absent.ts';
+import { attachRows } from './attach.ts';
 import { containerRows } from './containers.ts';
 import { eventRows } from './events.ts';
 import { execRows } from './exec.ts';
@@ -16,6 +17,7 @@ export function routeTable(engine: Engine): readonly Row[] {
     ...systemRows(engine),
     ...eventRows(engine),
     ...containerRows(engine),
+    ...attachRows(engine),
     ...logRows(engine),
     ...execRows(engine),
     ...imageRows(engine),

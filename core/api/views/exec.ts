@@ -1,4 +1,5 @@
 /** Execs as the newest Engine API shows them. */
+import { detachSequence } from '../../controllers/container/detach-keys.ts';
 import type { Exec } from '../../controllers/container/exec.ts';
 
 export function execView(exec: Exec): object {
@@ -20,7 +21,7 @@ export function execView(exec: Exec): object {
     OpenStdout: config.stdout,
     CanRemove: status === 'ended',
     ContainerID: containerId,
-    DetachKeys: config.detachKeys,
+    DetachKeys: config.detachKeys === '' ? '' : detachSequence(config.detachKeys).toString('base64'),
     Pid: pid,
   };
 }

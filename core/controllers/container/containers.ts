@@ -6,7 +6,7 @@ import { HostError, messageChain } from '@gantry/plugin-sdk/errors.ts';
 import { containerEvent } from '../../events/emit.ts';
 import type { ContainerHealth, ContainerRecord } from '../../store/record-types.ts';
 import { containerLogs, type LogsRequest } from '../logs/container-logs.ts';
-import type { AttachRequest } from './attachments.ts';
+import type { AttachRequest } from './attachment.ts';
 import { type ContainerContext, isRestarting, ZERO_TIME } from './context.ts';
 import { type Created, createContainer } from './create.ts';
 import { monitor, removeRecord, settleExit } from './exit.ts';
@@ -124,8 +124,25 @@ export class Containers {
     request: AttachRequest,
     signal: AbortSignal,
   ): Promise<void> {
-    const { id } = this.find(reference);
-    await this.#ctx.attachments.attach(id, client, request, await this.#stdio(id, signal));
+    const record = this.find(reference);
+    const endpoint = await this.#stdio(record.id, signal);
+    await this.#ctx.attachments.attach(record.id, client, this.#tellsDetach(record, request), endpoint);
+  }
+
+  /** Errors: Conflict while nobody may attach. */
+  checkAttachable(reference: string): ContainerRecord {
+    const record = this.find(reference);
+    const { id, state } = record;
+    if (state.paused) {
+      const message = `container ${id} is paused, unpause the container before attach`;
+      throw new HostError('Conflict', 'CONTAINER_PAUSED', message);
+    }
+    if (state.status === 'restarting') throw isRestarting('container', id);
+    return record;
+  }
+
+  #tellsDetach(record: ContainerRecord, request: AttachRequest): AttachRequest {
+    return { ...request, onDetach: () => containerEvent(this.#ctx.events, record, 'detach') };
   }
 
   /**
@@ -138,16 +155,24 @@ export class Containers {
     request: AttachRequest,
     signal: AbortSignal,
   ): Promise<void> {
-    const { id, state } = this.find(reference);
+    const record = this.find(reference);
+    const { id, state } = record;
     if (state.status !== 'running') {
       await this.replay(id, client, request, signal);
       return this.attach(id, client, request, signal);
     }
     const endpoint = request.stdin ? await this.#stdio(id, signal) : undefined;
-    if (endpoint) await this.#ctx.attachments.attachInput(client, endpoint);
-    else client.resume();
-    await this.replay(id, client, { ...request, follow: true }, signal);
-    client.end();
+    const left = new AbortController();
+    if (endpoint) {
+      const told = this.#tellsDetach(record, request);
+      await this.#ctx.attachments.attachInput(client, told, endpoint, () => left.abort());
+    } else client.resume();
+    await this.replay(id, client, { ...request, follow: true }, AbortSignal.any([signal, left.signal])).catch(
+      (error: unknown) => {
+        if (!left.signal.aborted) throw error;
+      },
+    );
+    client.resume().end();
   }
 
   /** Writes what the container wrote so far to the client, which stays. */
@@ -166,12 +191,7 @@ export class Containers {
 
   /** Where the container's stdio is reached; undefined while it does not run. */
   async #stdio(id: string, signal: AbortSignal): Promise<StdioEndpoint | undefined> {
-    const { runtime, state } = this.find(id);
-    if (state.paused) {
-      const message = `container ${id} is paused, unpause the container before attach`;
-      throw new HostError('Conflict', 'CONTAINER_PAUSED', message);
-    }
-    if (state.status === 'restarting') throw isRestarting('container', id);
+    const { runtime, state } = this.checkAttachable(id);
     if (state.status !== 'running') return undefined;
     return (await this.#ctx.drivers.driver(runtimePoint, runtime)).attach({ id }, { signal });
   }

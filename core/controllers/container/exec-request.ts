@@ -3,6 +3,7 @@ import { HostError } from '@gantry/plugin-sdk/errors.ts';
 import Type, { type Static } from 'typebox';
 import { validatorOf } from '../../schema/validate.ts';
 import type { ContainerRecord } from '../../store/record-types.ts';
+import { detachSequence } from './detach-keys.ts';
 import { checkEnvironment, mergeEnvironment, workingDirectory } from './process-request.ts';
 
 const Strings = Type.Array(Type.String());
@@ -53,6 +54,7 @@ export interface ExecConfig {
 export function execConfig({ process }: ContainerRecord, raw: unknown): ExecConfig {
   const body = validate(raw);
   checkEnvironment(body.Env ?? []);
+  detachSequence(body.DetachKeys ?? '', 'Invalid escape keys');
   return {
     args: commandOf(body),
     env: mergeEnvironment(process.env, body.Env ?? []),

@@ -11,8 +11,9 @@ import { HostError, isHostError, messageChain } from '@gantry/plugin-sdk/errors.
 import { allCapabilities } from '@gantry/plugin-sdk/oci/capabilities.ts';
 import { containerEvent } from '../../events/emit.ts';
 import type { ContainerRecord } from '../../store/record-types.ts';
-import { frameOf } from './attachments.ts';
+import { frameOf } from './attachment.ts';
 import { type ContainerContext, isRestarting } from './context.ts';
+import { detachSequence } from './detach-keys.ts';
 import type { Exec } from './exec.ts';
 import type { ConsoleSize } from './exec-request.ts';
 import { exitCodeOf } from './exit-code.ts';
@@ -136,6 +137,8 @@ function attach(
     stderr: config.stderr,
     terminal: raw,
     until: ended,
+    detachKeys: config.terminal ? detachSequence(config.detachKeys) : undefined,
+    onDetach: () => tell(ctx, exec, 'exec_detach'),
   };
   return ctx.attachments.attach(exec.id, stream, request, endpoint);
 }

@@ -36,6 +36,8 @@ export interface Started {
   readonly head: string;
   /** All that came after the head, when the daemon has ended the stream. */
   readonly output: Promise<Output>;
+  /** What came after the head so far. */
+  readonly soFar: () => Buffer;
 }
 
 export interface StartOptions {
@@ -72,6 +74,30 @@ export async function startExec(
   return answerOf(socket);
 }
 
+export interface AttachOptions {
+  readonly upgrade?: boolean;
+  /** Leaves in one packet with the head. */
+  readonly input?: string;
+}
+
+/** `query`: `stream=1&stdin=1&stdout=1`. Resolves when the head of the answer is there. */
+export async function attach(
+  daemon: TestDaemon,
+  container: string,
+  query: string,
+  { upgrade = true, input = '' }: AttachOptions = {},
+): Promise<Started> {
+  const lines = [
+    `POST /v1.51/containers/${container}/attach?${query} HTTP/1.1`,
+    'Host: docker',
+    ...(upgrade ? ['Connection: Upgrade', 'Upgrade: tcp'] : []),
+  ];
+  const socket = connect({ path: daemon.socket, allowHalfOpen: true });
+  await once(socket, 'connect');
+  socket.write(`${lines.join('\r\n')}\r\n\r\n${input}`);
+  return answerOf(socket);
+}
+
 function answerOf(socket: Socket): Promise<Started> {
   const { promise: head, resolve: headIsThere, reject } = Promise.withResolvers<Started>();
   const { promise: output, resolve } = Promise.withResolvers<Output>();
@@ -85,7 +111,8 @@ function answerOf(socket: Socket): Promise<Started> {
     if (end < 0) return;
     length = end + 4;
     chunks.push(said.subarray(length));
-    headIsThere({ socket, head: said.subarray(0, length).toString(), output });
+    const soFar = () => Buffer.concat(chunks);
+    headIsThere({ socket, head: said.subarray(0, length).toString(), output, soFar });
   });
   socket.once('error', reject);
   socket.once('end', () => {
