@@ -48,6 +48,11 @@ export class DriverLog {
   #first = 0;
   #grown = Promise.withResolvers<void>();
 
+  /** Message of the newest line. */
+  get last(): string | undefined {
+    return this.#kept.at(-1)?.line.message;
+  }
+
   add(line: Omit<DriverLine, 'at'>): void {
     const kept = keep({ at: Date.now(), ...line });
     this.#kept.push(kept);

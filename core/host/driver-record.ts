@@ -109,7 +109,9 @@ export class DriverRecord {
   enter(state: DriverState, reason: string): void {
     if (this.state !== state) {
       this.since = Date.now();
-      this.log.add({ level: UNWELL.has(state) ? 'warn' : 'info', message: `${state}: ${reason}` });
+      const message = `${state}: ${reason}`;
+      // A plugin and its drivers have one log, and often change together.
+      if (this.log.last !== message) this.log.add({ level: UNWELL.has(state) ? 'warn' : 'info', message });
     }
     this.state = state;
     this.reason = reason;

@@ -1,6 +1,7 @@
 /**
  * A whole volume plugin: each volume is a directory. Docker and Gantry find it by its socket, and call it by the
- * socket's name: `node volume-plugin.ts /run/docker/plugins/sample.sock /srv/volumes`.
+ * socket's name: `node volume-plugin.ts /run/docker/plugins/sample.sock /srv/volumes`. With `json-rpc` behind that, and a
+ * socket in /run/gantry/drivers, it speaks Gantry's own protocol.
  */
 import { mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,7 +9,7 @@ import { type VolumeDriver, volumePoint } from '@gantry/plugin-sdk/contracts/vol
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
 import { serve } from '@gantry/plugin-sdk/serve.ts';
 
-const [socket = '', root = ''] = process.argv.slice(2);
+const [socket = '', root = '', wire = 'docker'] = process.argv.slice(2);
 
 function directoryOf(name: string): string {
   if (/^[\w.-]+$/.test(name) && !name.startsWith('.')) return join(root, name);
@@ -40,5 +41,9 @@ const driver: VolumeDriver = {
 };
 
 await mkdir(root, { recursive: true });
-const served = await serve(driver, { point: volumePoint, wire: 'docker', socket });
+const served = await serve(driver, {
+  point: volumePoint,
+  wire: wire === 'json-rpc' ? wire : 'docker',
+  socket,
+});
 process.once('SIGTERM', () => void served.close());

@@ -1,7 +1,8 @@
 /** The end of a container's process, and of the container. */
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { runtimePoint, type TaskExit } from '@gantry/plugin-sdk/contracts/runtime.ts';
-import { messageChain } from '@gantry/plugin-sdk/errors.ts';
+import { isKind, messageChain } from '@gantry/plugin-sdk/errors.ts';
 import { containerEvent, volumeEvent, volumeMountEvents } from '../../events/emit.ts';
 import type { HeldEffect } from '../../store/effect.ts';
 import type { Operation } from '../../store/operation.ts';
@@ -15,6 +16,8 @@ import { afterExit, scheduleRestart } from './after-exit.ts';
 import { type ContainerContext, setState } from './context.ts';
 
 const CLEANUP_MS = 60_000;
+/** How long after it was lost a runtime driver is asked again; the host calls none that is broken. */
+const ABSENT_DRIVER_MS = 500;
 
 /** Waits for the task's end in the background and then settles the container. */
 export function monitor(ctx: ContainerContext, record: ContainerRecord, { adopted = false } = {}): void {
@@ -22,13 +25,24 @@ export function monitor(ctx: ContainerContext, record: ContainerRecord, { adopte
   ctx.health.watch(ctx, record, { adopted });
   ctx.logRotation.watch(record, logFileOf(ctx.rootDir, id));
   void (async () => {
-    const driver = await ctx.drivers.driver(runtimePoint, runtime);
-    const exit = await driver.wait({ id }, { signal: ctx.stopping });
-    await settleExit(ctx, id, exit);
+    await settleExit(ctx, id, await untilExit(ctx, id, runtime));
   })().catch((error: unknown) => {
     if (!ctx.stopping.aborted)
       ctx.log.error({ container: id, error: messageChain(error) }, 'exit not settled');
   });
+}
+
+/** A runtime driver that dies leaves its tasks running: the wait goes on with the next one in its place. */
+async function untilExit(ctx: ContainerContext, id: string, runtime: string): Promise<TaskExit> {
+  for (;;) {
+    try {
+      const driver = await ctx.drivers.driver(runtimePoint, runtime);
+      return await driver.wait({ id }, { signal: ctx.stopping });
+    } catch (error) {
+      if (ctx.stopping.aborted || !isKind(error, 'Unavailable', 'DeadlineExceeded')) throw error;
+    }
+    await delay(ABSENT_DRIVER_MS, undefined, { signal: ctx.stopping });
+  }
 }
 
 /** Releases what only a running container needs, then writes how it ended; `--rm` takes the rest along. */
