@@ -49,9 +49,8 @@ export interface Hijacked {
 export class Query {
   readonly #params: URLSearchParams;
 
-  constructor(url: string) {
-    const at = url.indexOf('?');
-    this.#params = new URLSearchParams(at < 0 ? '' : url.slice(at + 1));
+  constructor(params: URLSearchParams) {
+    this.#params = params;
   }
 
   text(name: string): string {

@@ -7,7 +7,7 @@ import http, { type IncomingMessage, ServerResponse } from 'node:http';
 import https from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { HostError } from '@gantry/plugin-sdk/errors.ts';
+import { HostError, isHostError } from '@gantry/plugin-sdk/errors.ts';
 import type { Logger } from '@gantry/plugin-sdk/extension-point.ts';
 import { Router } from 'express';
 import { readBody, readJson } from './body.ts';
@@ -15,7 +15,7 @@ import { toErrorAnswer } from './errors.ts';
 import { hijackOf, isUpgraded, markUpgrade, upgradedBody, upgradeUnasked } from './hijack.ts';
 import { type Call, Query, type Row } from './route.ts';
 import { checkApi, compareApi, NEWEST_API } from './version.ts';
-import { downgrade, upgrade } from './versions/chain.ts';
+import { downgrade, upgrade, upgradeQuery } from './versions/chain.ts';
 
 const VERSION_PREFIX = /^\/v(\d+\.\d+)(?=\/|$)/;
 
@@ -149,7 +149,7 @@ export class ApiServer {
     const call: Call = {
       version,
       params: paramsOf(req),
-      query: new Query(req.originalUrl),
+      query: new Query(queryOf(row, req)),
       body: takesBody(row) ? upgrade(row.name, version, await bodyOf(req)) : undefined,
       req,
       res,
@@ -177,7 +177,9 @@ export class ApiServer {
       return;
     }
     res.statusCode = status;
-    sendJson(res, body);
+    // Clients as old as that know no errors in JSON.
+    if (isHostError(thrown) && thrown.code === 'API_TOO_OLD') sendText(res, `${body.message}\n`);
+    else sendJson(res, body);
   }
 }
 
@@ -199,6 +201,14 @@ function firstWord(path: string): string {
   return /^\/([^/?]*)/.exec(path)?.[1] ?? '';
 }
 
+/** The parameters, as the newest version would say them. */
+function queryOf(row: Row, { originalUrl, apiVersion }: ApiRequest): URLSearchParams {
+  const at = originalUrl.indexOf('?');
+  const params = new URLSearchParams(at < 0 ? '' : originalUrl.slice(at + 1));
+  upgradeQuery(row.name, apiVersion, params);
+  return params;
+}
+
 function takesBody({ kind, method }: Row): boolean {
   return kind !== 'tar' && method !== 'GET';
 }
@@ -213,6 +223,12 @@ function sendJson(res: ServerResponse, body: unknown): void {
   res.setHeader('Content-Type', 'application/json');
   res.setHeader('Content-Length', Buffer.byteLength(text));
   res.end(text); // as text it leaves in one write with the head
+}
+
+function sendText(res: ServerResponse, text: string): void {
+  res.setHeader('Content-Type', 'text/plain; charset=utf-8');
+  res.setHeader('Content-Length', Buffer.byteLength(text));
+  res.end(text);
 }
 
 /** Strips `/v1.41` from the path and remembers it; a path without a version means the newest. */

@@ -2,7 +2,7 @@
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
 
 export const NEWEST_API = '1.55';
-export const OLDEST_API = '1.41';
+export const OLDEST_API = '1.24';
 
 /** Negative when `a` is older than `b`. */
 export function compareApi(a: string, b: string): number {

@@ -42,7 +42,8 @@ export function containerRows(engine: Engine): readonly Row[] {
       const sizes = query.flag('size') ? await sizesOf(engine, container, signal) : {};
       return { body: { ...containerView(engine, container), ...sizes } };
     }),
-    row('POST', '/:id/start', 'start', async ({ params }) => {
+    row('POST', '/:id/start', 'start', async ({ params, body }) => {
+      refuseStartBody(body);
       containers.anticipate();
       return (await containers.start(params.id ?? '', toItsEnd())) ? NO_CONTENT : NOT_MODIFIED;
     }),
@@ -89,6 +90,14 @@ export function containerRows(engine: Engine): readonly Row[] {
     }),
     { ...row('POST', '/:id/wait', 'wait', (call) => wait(engine, call)), kind: 'stream' },
   ];
+}
+
+/** Long ago a start could change what the container was made with; to pass over that would start something else. */
+function refuseStartBody(body: unknown): void {
+  if (body === undefined || body === null || Object.keys(body).length === 0) return;
+  const message =
+    'starting container with non-empty request body was deprecated since API v1.22 and removed in v1.24';
+  throw new HostError('InvalidArgument', 'START_WITH_BODY', message);
 }
 
 async function prune({ containers }: Engine, { query, signal }: Call): Promise<Answer> {

@@ -1,21 +1,10 @@
-/** Up to 1.51: image inspect has its empty fields, and a container's network settings those of the default bridge. */
-import type { VersionStep } from './chain.ts';
+/** Up to 1.51: what is empty is there too, and a container's network settings have those of the default bridge. */
+import { each, object, type Shape, type VersionStep, without } from './step.ts';
 
-type Shape = Record<string, unknown>;
-
-const EMPTY_CONFIG = {
-  Hostname: '',
-  Domainname: '',
+const IMAGE_CONFIG = {
   User: '',
-  AttachStdin: false,
-  AttachStdout: false,
-  AttachStderr: false,
-  Tty: false,
-  OpenStdin: false,
-  StdinOnce: false,
   Env: null,
   Cmd: null,
-  Image: '',
   Volumes: null,
   WorkingDir: '',
   Entrypoint: null,
@@ -43,24 +32,20 @@ const DEFAULT_BRIDGE = {
 export const v1_51: VersionStep = {
   version: '1.51',
   down: {
-    'image.inspect': (body) => {
-      const image = body as Shape;
-      return {
-        Author: '',
-        Comment: '',
-        Parent: '',
-        DockerVersion: '',
-        GraphDriver: { Data: null, Name: 'overlay2' },
-        ...image,
-        Config: { ...EMPTY_CONFIG, ...(image.Config as Shape) },
-      };
-    },
-    'container.inspect': (body) => {
-      const container = body as Shape;
-      return {
-        ...container,
-        NetworkSettings: { ...DEFAULT_BRIDGE, ...(container.NetworkSettings as Shape) },
-      };
-    },
+    'container.list': each(without('Health')),
+    'container.inspect': object(({ Storage, ...container }) => ({
+      ...container,
+      GraphDriver: { Name: container.Driver, Data: null },
+      NetworkSettings: { ...DEFAULT_BRIDGE, ...(container.NetworkSettings as Shape) },
+    })),
+    'image.inspect': object((image) => ({
+      Author: '',
+      Comment: '',
+      Parent: '',
+      DockerVersion: '',
+      GraphDriver: { Data: null, Name: 'overlay2' },
+      ...image,
+      Config: { ...IMAGE_CONFIG, ...(image.Config as Shape) },
+    })),
   },
 };

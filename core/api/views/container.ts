@@ -24,6 +24,7 @@ export function containerView(engine: Engine, container: ContainerRecord): objec
     Name: `/${container.name}`,
     RestartCount: container.restarts ?? 0,
     Driver: container.snapshotDriver,
+    Storage: { RootFS: { Snapshot: { Name: container.snapshotDriver } } },
     Platform: 'linux',
     MountLabel: '',
     ProcessLabel: '',
@@ -47,6 +48,7 @@ export function containerView(engine: Engine, container: ContainerRecord): objec
       Cmd: container.config.Cmd ?? null,
       Entrypoint: container.config.Entrypoint ?? null,
       Volumes: container.config.Volumes ?? null,
+      OnBuild: null,
       Labels: labelsOf(container),
     },
     NetworkSettings: {

@@ -23,7 +23,6 @@ export function infoView(engine: Engine): object {
     Images: engine.images.all().length,
     Driver: defaults.snapshot,
     DriverStatus: [['Backing Filesystem', fileSystemOf(engine.dirs.data)]],
-    SystemStatus: null,
     Plugins: {
       Volume: names('volume'),
       Network: ['host', 'none'],
