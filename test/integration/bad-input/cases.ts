@@ -193,12 +193,6 @@ const PATHS: readonly Case[] = [
   get('/images/%00/json', 400, /invalid reference format/),
   get('/containers/__proto__/json', 404, /No such container: __proto__/),
   get('/volumes/constructor', 404, /no such volume/),
-  get(
-    '/v1.40/containers/json',
-    400,
-    /client version 1\.40 is too old\. Minimum supported API version is 1\.41/,
-  ),
-  get('/v1.0/version', 400, /client version 1\.0 is too old/),
   get('/v1.56/version', 400, /client version 1\.56 is too new\. Maximum supported API version is 1\.55/),
   get('/v99.9/version', 400, /too new/),
   get('/v1/version', 404, /^page not found$/),
