@@ -30,6 +30,7 @@ import { Restarts } from './controllers/container/restarts.ts';
 import { Waiters } from './controllers/container/waiters.ts';
 import { Images } from './controllers/image.ts';
 import { LogRotation } from './controllers/logs/rotation.ts';
+import { StatsSampler } from './controllers/stats/sampler.ts';
 import { Volumes } from './controllers/volume/volumes.ts';
 import { effectHandlers } from './effects/handlers.ts';
 import { wantedEffect } from './effects/wanted.ts';
@@ -194,6 +195,7 @@ async function buildEngine(
     content,
     containers: new Containers(ctx),
     execs: new Execs(ctx),
+    stats: new StatsSampler(store, host),
     images,
     volumes,
     events,

@@ -5,6 +5,7 @@ import type { DaemonOptions } from './config/options/read.ts';
 import type { Containers } from './controllers/container/containers.ts';
 import type { Execs } from './controllers/container/execs.ts';
 import type { Images } from './controllers/image.ts';
+import type { StatsSampler } from './controllers/stats/sampler.ts';
 import type { Volumes } from './controllers/volume/volumes.ts';
 import type { EventLog } from './events/event-log.ts';
 import type { DriverHost } from './host/driver-host.ts';
@@ -25,6 +26,7 @@ export interface Engine {
   readonly execs: Execs;
   readonly images: Images;
   readonly volumes: Volumes;
+  readonly stats: StatsSampler;
   readonly events: EventLog;
   readonly log: Logger;
   readonly dirs: { readonly data: string; readonly exec: string };

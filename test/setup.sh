@@ -28,6 +28,7 @@ for_tests='
   zstd zstd
   catatonit catatonit
   python3 python3
+  ps procps
 '
 
 npm_flags='--no-audit --no-fund --loglevel=error'

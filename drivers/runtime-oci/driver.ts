@@ -11,6 +11,7 @@ import type {
   TaskExit,
   TaskSpec,
   TaskState,
+  TaskStats,
 } from '@gantry/plugin-sdk/contracts/runtime.ts';
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
 import type { CallContext } from '@gantry/plugin-sdk/extension-point.ts';
@@ -26,6 +27,7 @@ import { type Starter, starterFor } from './hybrid-cgroups.ts';
 import type { ConmonProgram, RuntimeProgram } from './programs.ts';
 import { type OrderWords, RuntimeCommand } from './runtime-command.ts';
 import type { SeccompCache } from './seccomp-cache.ts';
+import { processesOf, taskStats } from './stats.ts';
 import { TaskFiles } from './task-files.ts';
 
 /** Source: linux/threads.h, PID_MAX_LIMIT on machines of 64 bits. */
@@ -163,6 +165,19 @@ export class RuntimeOci implements RuntimeDriver {
       throw new HostError('FailedPrecondition', 'NO_TERMINAL', `resize task "${id}": it has no terminal`);
     }
     tellConmon(files, `1 ${rows} ${columns}\n`);
+  }
+
+  async stats({ id }: Call): Promise<TaskStats> {
+    const files = this.#existing(id);
+    const pid = files.readPid();
+    if (files.readExit() !== undefined || pid === undefined) throw notRunning('look at', id);
+    return taskStats(files.readNote()?.cgroupsPath ?? '/', pid);
+  }
+
+  async processes({ id }: Call): Promise<readonly number[]> {
+    const files = this.#existing(id);
+    if (files.readExit() !== undefined) throw notRunning('look at', id);
+    return processesOf(files.readNote()?.cgroupsPath ?? '/');
   }
 
   async reopenLog({ id }: Call): Promise<void> {

@@ -72,6 +72,52 @@ export interface TaskExit {
   readonly unknown?: boolean;
 }
 
+/** One device's counters by what was done (`read`, `Write`, `Total`). */
+export interface BlockCounter {
+  readonly major: number;
+  readonly minor: number;
+  readonly op: string;
+  readonly value: number;
+}
+
+export interface InterfaceCounters {
+  readonly rxBytes: number;
+  readonly rxPackets: number;
+  readonly rxErrors: number;
+  readonly rxDropped: number;
+  readonly txBytes: number;
+  readonly txPackets: number;
+  readonly txErrors: number;
+  readonly txDropped: number;
+}
+
+/** What a task has used since its start, and uses now. Times in nanoseconds, amounts in bytes. */
+export interface TaskStats {
+  readonly cpu: {
+    readonly total: number;
+    readonly user: number;
+    readonly kernel: number;
+    /** By processor, where the kernel tells. */
+    readonly perCpu?: readonly number[];
+    readonly periods: number;
+    readonly throttledPeriods: number;
+    readonly throttled: number;
+  };
+  readonly memory: {
+    readonly usage: number;
+    readonly maxUsage?: number;
+    readonly failures?: number;
+    /** Absent without one. */
+    readonly limit?: number;
+    /** The kernel's own `memory.stat`. */
+    readonly stats: Readonly<Record<string, number>>;
+  };
+  readonly processes: { readonly current: number; readonly limit?: number };
+  readonly blocks: { readonly bytes: readonly BlockCounter[]; readonly operations: readonly BlockCounter[] };
+  /** By interface, without the loopback; absent in the host's network namespace. */
+  readonly networks?: Readonly<Record<string, InterfaceCounters>>;
+}
+
 /**
  * Where a task's stdio is reached. `seqpacket-tagged`: a SOCK_SEQPACKET unix socket; each packet to the client starts
  * with a byte 2 (stdout) or 3 (stderr); bytes from the client are stdin, at most 8,192 a packet; end of input half-closes.
@@ -127,6 +173,10 @@ export interface RuntimeDriver {
    * when the kernel refuses one of them; others may then have been set.
    */
   update?(task: { id: string; resources: OciResources }, call: CallContext): Promise<void>;
+  /** Starts no process, and waits for nothing. */
+  stats?(task: { id: string }, call: CallContext): Promise<TaskStats>;
+  /** Pids on the host of all processes of the task and its execs. */
+  processes?(task: { id: string }, call: CallContext): Promise<readonly number[]>;
   /** Opens `logPath` anew, when what was there has been renamed. */
   reopenLog?(task: { id: string }, call: CallContext): Promise<void>;
   /**
@@ -167,6 +217,8 @@ export const runtimePoint: ExtensionPoint<RuntimeDriver> = {
     pause: 'optional',
     resume: 'optional',
     update: 'optional',
+    stats: 'optional',
+    processes: 'optional',
     reopenLog: 'optional',
     exec: 'optional',
     execStart: 'optional',

@@ -10,6 +10,7 @@ import { gantryRows } from './gantry.ts';
 import { imageRows } from './images.ts';
 import { logRows } from './logs.ts';
 import { systemRows } from './system.ts';
+import { usageRows } from './usage.ts';
 import { volumeRows } from './volumes.ts';
 
 export function routeTable(engine: Engine): readonly Row[] {
@@ -18,6 +19,7 @@ export function routeTable(engine: Engine): readonly Row[] {
     ...eventRows(engine),
     ...containerRows(engine),
     ...attachRows(engine),
+    ...usageRows(engine),
     ...logRows(engine),
     ...execRows(engine),
     ...imageRows(engine),

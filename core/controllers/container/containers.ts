@@ -17,6 +17,7 @@ import { type PruneResult, pruneContainers } from './prune.ts';
 import { renameContainer } from './rename.ts';
 import { beginRestarts } from './restart.ts';
 import { startContainer } from './start.ts';
+import { containerTop, type ProcessTable } from './top.ts';
 import { resumeUpdate, updateContainer } from './update.ts';
 import type { WaitCondition, WaitResult } from './waiters.ts';
 
@@ -199,6 +200,10 @@ export class Containers {
   /** What the container wrote, as Docker's clients get it; `follow` goes on until it ends. */
   logs(reference: string, request: LogsRequest, signal: AbortSignal): AsyncGenerator<Buffer> {
     return containerLogs(this.#ctx, this.find(reference), request, signal);
+  }
+
+  top(reference: string, psArgs: string, signal: AbortSignal): Promise<ProcessTable> {
+    return containerTop(this.#ctx, reference, psArgs, signal);
   }
 
   async resize(reference: string, rows: number, columns: number, signal: AbortSignal): Promise<void> {

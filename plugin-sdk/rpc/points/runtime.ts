@@ -51,6 +51,43 @@ const exit = Type.Object({
 const stdio = Type.Object({ path: text, framing: Type.Literal('seqpacket-tagged') });
 const size = { rows: number, columns: number };
 
+const counters = Type.Array(Type.Object({ major: number, minor: number, op: text, value: number }));
+const stats = Type.Object({
+  cpu: Type.Object({
+    total: number,
+    user: number,
+    kernel: number,
+    perCpu: Type.Optional(Type.Array(number)),
+    periods: number,
+    throttledPeriods: number,
+    throttled: number,
+  }),
+  memory: Type.Object({
+    usage: number,
+    maxUsage: Type.Optional(number),
+    failures: Type.Optional(number),
+    limit: Type.Optional(number),
+    stats: Type.Record(text, number),
+  }),
+  processes: Type.Object({ current: number, limit: Type.Optional(number) }),
+  blocks: Type.Object({ bytes: counters, operations: counters }),
+  networks: Type.Optional(
+    Type.Record(
+      text,
+      Type.Object({
+        rxBytes: number,
+        rxPackets: number,
+        rxErrors: number,
+        rxDropped: number,
+        txBytes: number,
+        txPackets: number,
+        txErrors: number,
+        txDropped: number,
+      }),
+    ),
+  ),
+});
+
 export const runtimeMessages = messagesOf<RuntimeDriver>()({
   create: {
     params: Type.Object({
@@ -85,6 +122,8 @@ export const runtimeMessages = messagesOf<RuntimeDriver>()({
   pause: { params: byId, result: nothing },
   resume: { params: byId, result: nothing },
   update: { params: Type.Object({ id: text, resources }), result: nothing },
+  stats: { params: byId, result: stats },
+  processes: { params: byId, result: Type.Array(number) },
   reopenLog: { params: byId, result: nothing },
   exec: { params: Type.Object({ id: text, execId: text, process, stdin: Type.Boolean() }), result: stdio },
   execStart: { params: byExec, result: pid },
