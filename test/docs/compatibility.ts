@@ -8,6 +8,8 @@ import { PUBLISHED, shapeOf } from '../../core/api/routes/absent.ts';
 import { routeTable } from '../../core/api/routes/table.ts';
 import { ABSENT } from '../../core/controllers/container/unsupported.ts';
 import type { Engine } from '../../core/engine.ts';
+import { statesOf } from './parameters.ts';
+import { readPublished } from './published.ts';
 
 const PAGE = resolve(import.meta.dirname, '../../docs/compatibility.md');
 export const BEGIN = '<!-- operations: written by `npm run docs` -->';
@@ -31,6 +33,37 @@ export function presentOperations(): readonly string[] {
   return rows.map(({ method, path }) => `${method} ${shapeOf(path)}`);
 }
 
+export interface PresentParameters {
+  /** `POST /containers/create`. */
+  readonly operation: string;
+  readonly row: string;
+  readonly states: ReturnType<typeof statesOf>;
+}
+
+/** The published operations that are there and have parameters, with how each stands. */
+export function presentParameters(): readonly PresentParameters[] {
+  const rows = routeTable({} as Engine).filter(({ name }) => name !== 'absent');
+  const names = new Map(rows.map(({ method, path, name }) => [`${method} ${shapeOf(path)}`, name]));
+  return Object.entries(readPublished()).flatMap(([operation, published]) => {
+    const row = names.get(shapeOf(operation));
+    return row === undefined ? [] : [{ operation, row, states: statesOf(row, published) }];
+  });
+}
+
+function parametersOf({ operation, states }: PresentParameters): string {
+  const words = (names: readonly { readonly name: string }[]) =>
+    names.map(({ name }) => `\`${name}\``).join(', ');
+  const taken = states.filter(({ why }) => why === '');
+  const others = [
+    ...Map.groupBy(
+      states.filter(({ why }) => why !== ''),
+      ({ why }) => why,
+    ),
+  ];
+  const left = others.map(([why, names]) => `${words(names)} (${why})`).join('; ');
+  return `| \`${operation}\` | ${words(taken)} | ${left} |`;
+}
+
 export function generated(): string {
   const present = new Set(presentOperations());
   const isThere = (operation: string) => present.has(shapeOf(operation));
@@ -48,6 +81,12 @@ export function generated(): string {
     '| Operation | There? | What of it is not |',
     '| --- | --- | --- |',
     ...rows,
+    '',
+    'Their parameters, and fields of their bodies:',
+    '',
+    '| Operation | Taken | Left out |',
+    '| --- | --- | --- |',
+    ...presentParameters().map(parametersOf),
     '',
     'Options of a new container that are refused:',
     '',

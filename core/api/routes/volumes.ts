@@ -17,14 +17,14 @@ import { compareApi } from '../version.ts';
 import { volumeView } from '../views/volume.ts';
 
 const StringMap = Type.Union([Type.Record(Type.String(), Type.String()), Type.Null()]);
-const CreateSchema = Type.Object({
+export const CreateVolumeSchema = Type.Object({
   Name: Type.Optional(Type.String()),
   Driver: Type.Optional(Type.String()),
   DriverOpts: Type.Optional(StringMap),
   Labels: Type.Optional(StringMap),
   ClusterVolumeSpec: Type.Optional(Type.Null()),
 });
-const validate = validatorOf('create volume', CreateSchema);
+const validate = validatorOf('create volume', CreateVolumeSchema);
 
 export function volumeRows(engine: Engine): readonly Row[] {
   const { volumes } = engine;

@@ -10,7 +10,7 @@ const Strings = Type.Array(Type.String());
 const nullable = <T extends Type.TSchema>(schema: T) => Type.Optional(Type.Union([schema, Type.Null()]));
 const Size = Type.Array(Type.Integer({ minimum: 0, maximum: 65_535 }), { minItems: 2, maxItems: 2 });
 
-const ExecSchema = Type.Object({
+export const ExecSchema = Type.Object({
   Cmd: nullable(Type.Union([Type.String(), Strings])),
   Env: nullable(Strings),
   User: Type.Optional(Type.String()),
@@ -24,7 +24,7 @@ const ExecSchema = Type.Object({
   ConsoleSize: nullable(Size),
 });
 
-const ExecStartSchema = Type.Object({
+export const ExecStartSchema = Type.Object({
   Detach: Type.Optional(Type.Boolean()),
   Tty: Type.Optional(Type.Boolean()),
   ConsoleSize: nullable(Size),

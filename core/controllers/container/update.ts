@@ -15,7 +15,7 @@ import { ociResources, RESOURCE_FIELDS, type ResourceOptions, settleResources } 
 import type { HostConfigBody } from './request.ts';
 import { checkRestartPolicy } from './restart-policy.ts';
 
-const UpdateSchema = Type.Object({
+export const UpdateSchema = Type.Object({
   ...RESOURCE_FIELDS,
   RestartPolicy: nullable(Type.Object({ Name: text, MaximumRetryCount: whole })),
 });

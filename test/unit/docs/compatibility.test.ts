@@ -3,8 +3,12 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { PUBLISHED, shapeOf } from '../../../core/api/routes/absent.ts';
-import { presentOperations, refreshed } from '../../docs/compatibility.ts';
-import { markdown, ROOT } from './files.ts';
+import { routeTable } from '../../../core/api/routes/table.ts';
+import type { Engine } from '../../../core/engine.ts';
+import { presentOperations, presentParameters, refreshed } from '../../docs/compatibility.ts';
+import { LEFT_OUT, TAKEN } from '../../docs/parameters.ts';
+import { fromDescription, readPublished } from '../../docs/published.ts';
+import { markdown, ROOT, sourcesBelow } from './files.ts';
 
 const DESCRIPTION = join(ROOT, '../shared/schemas/engine-api/v1.55.yaml');
 
@@ -40,4 +44,40 @@ t.test('the list of operations is the published one', { skip: noDescription }, a
   const published = operationsIn(readFileSync(DESCRIPTION, 'utf8'));
   t.ok(published.length > 100, `${published.length} operations`);
   t.same([...PUBLISHED].sort(), [...published].sort());
+});
+
+t.test('the parameters of the operations are the published ones', { skip: noDescription }, async (t) => {
+  t.same(readPublished(), fromDescription(), 'node test/docs/published.ts writes them anew');
+});
+
+t.test('of every published parameter something is said', async (t) => {
+  const there = presentParameters();
+  t.ok(there.length > 20, `${there.length} operations with parameters`);
+  for (const { operation, states } of there) {
+    const forgotten = states.filter(({ why }) => why === undefined).map(({ name }) => name);
+    t.same(forgotten, [], `${operation}: TAKEN or LEFT_OUT of test/docs/parameters.ts`);
+  }
+  for (const [row, pattern] of LEFT_OUT) {
+    const states = there.filter((one) => one.row === row).flatMap((one) => one.states);
+    const left = states.filter(({ name, why }) => why !== '' && pattern.test(name));
+    t.ok(left.length > 0, `${row} still leaves out ${pattern}`);
+  }
+});
+
+t.test('the routes read the parameters that are said to be taken, and no others', async (t) => {
+  const text = sourcesBelow('core/api/routes')
+    .map((source) => source.text)
+    .join('\n');
+  const read = [...text.matchAll(/\bquery\.\w+\(\s*'([\w-]+)'|\w\(query, '([\w-]+)'/g)].map(
+    ([, a, b]) => a ?? b,
+  );
+  t.ok(read.length > 40, `${read.length} places`);
+  const taken = Object.values(TAKEN).flatMap(({ query = [] }) => query);
+  t.same([...new Set(taken)].sort(), [...new Set(read)].sort(), 'TAKEN of test/docs/parameters.ts');
+  const rows = routeTable({} as Engine).map(({ name }) => name);
+  t.same(
+    Object.keys(TAKEN).filter((row) => !rows.includes(row)),
+    [],
+    'each is a row',
+  );
 });
