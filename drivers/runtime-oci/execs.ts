@@ -1,4 +1,5 @@
 /** The execs of tasks: each a conmon in its task's conmon cgroup, and a directory below the task's. */
+import { writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ExecId, ExecSpec, StdioEndpoint, TaskExit } from '@gantry/plugin-sdk/contracts/runtime.ts';
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
@@ -22,6 +23,8 @@ export class TaskExecs {
   readonly #parts: ExecParts;
   /** Set up and not started yet, by the directory. */
   readonly #waiting = new Map<string, WaitingExec>();
+  /** `oomScoreAdj` of those, where it is not 0. */
+  readonly #oomScores = new Map<string, number>();
   /** Whoever waits for an end, by the directory: it is read before the directory goes. */
   readonly #waits = new Map<string, Promise<unknown>>();
 
@@ -36,6 +39,8 @@ export class TaskExecs {
     }
     const files = task.exec(exec.execId);
     files.writeExec(exec.process);
+    const { oomScoreAdj } = exec.process;
+    if (typeof oomScoreAdj === 'number' && oomScoreAdj !== 0) this.#oomScores.set(files.dir, oomScoreAdj);
     await setUpExec({
       ...this.#parts,
       files,
@@ -55,7 +60,10 @@ export class TaskExecs {
     const waiting = this.#waiting.get(files.dir);
     this.#waiting.delete(files.dir);
     if (!waiting) throw notRunning('start exec in', task.id);
-    return { pid: await waiting.start(signal) };
+    const pid = await waiting.start(signal);
+    const oomScore = this.#oomScores.get(files.dir);
+    if (oomScore !== undefined) setOomScore(pid, oomScore);
+    return { pid };
   }
 
   resize(task: TaskFiles, { execId, rows, columns }: ExecId & { rows: number; columns: number }): void {
@@ -101,6 +109,7 @@ export class TaskExecs {
     if (graceMs > 0) await conmonEnd(files, signal, graceMs);
     const conmon = files.readConmon();
     if (conmon && isAlive(files)) kill(conmon.pid);
+    this.#oomScores.delete(files.dir);
     this.#waiting.get(files.dir)?.close();
     this.#waiting.delete(files.dir);
     const wait = this.#waits.get(files.dir);
@@ -108,6 +117,15 @@ export class TaskExecs {
     const given = new AbortController();
     await Promise.race([wait, delay(CONMON_GRACE_MS, undefined, given).catch(() => {})]);
     given.abort();
+  }
+}
+
+/** crun 1.8 leaves it out for execs. A process that has ended needs none. */
+function setOomScore(pid: number, score: number): void {
+  try {
+    writeFileSync(`/proc/${pid}/oom_score_adj`, String(score));
+  } catch (error) {
+    if (!['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
   }
 }
 

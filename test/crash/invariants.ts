@@ -11,6 +11,7 @@ import type { ContainerRecord } from '../../core/store/record-types.ts';
 import { cgroupsOf } from '../fixtures/left-behind.ts';
 import { type Books, readBooks } from './books.ts';
 import { IMAGE } from './images.ts';
+import { limitFaults } from './limits.ts';
 import { type Machine, PLUGIN } from './machine.ts';
 import type { Person } from './person.ts';
 
@@ -47,6 +48,7 @@ async function look(machine: Machine, person: Person, powerWasCut: boolean): Pro
     ...kernelFaults(machine, books),
     ...pluginFaults(machine, books),
     ...[...person.filled].flatMap((name) => contentFaults(machine, name)),
+    ...limitFaults(books, person),
     ...(await promiseFaults(machine, person, powerWasCut)),
   ];
 }

@@ -33,6 +33,8 @@ export class Person {
   readonly containers = new Map<string, ContainerBelief>();
   /** Local volumes that have the image's /data. */
   readonly filled = new Set<string>();
+  /** Of updates that were answered, by the container's id. */
+  readonly limits = new Map<string, Readonly<Record<string, number>>>();
   /** `volume/x`, `container/ID`: what somebody has asked to be removed, answered or not. */
   readonly askedAway = new Set<string>();
   readonly #machine: Machine;
@@ -115,6 +117,12 @@ export class Person {
     if (known.autoRemove) known.belief = 'unsure';
     await this.#expect([400, 404, 409, 500], 'POST', `/containers/${id}/start`);
     if (known.autoRemove) known.belief = 'gone';
+  }
+
+  async update(id: string, limits: Readonly<Record<string, number>>): Promise<void> {
+    await this.#expect([200], 'POST', `/containers/${id}/update`, limits);
+    this.limits.set(id, { ...this.limits.get(id), ...limits });
+    await this.#succeeded();
   }
 
   async stop(id: string): Promise<void> {

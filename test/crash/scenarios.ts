@@ -82,6 +82,25 @@ export const SCENARIOS: readonly Scenario[] = [
     },
   },
   {
+    name: 'update, shared memory',
+    async run(person) {
+      const body = shell(SLEEP, { IpcMode: 'shareable', PidsLimit: 50 });
+      const giver = await person.create({ name: 'giver', body });
+      await person.update(giver, { PidsLimit: 60 });
+      await person.start(giver);
+      const joins = await person.create({
+        name: 'joins',
+        body: shell(SLEEP, { IpcMode: `container:${giver}` }),
+      });
+      await person.start(joins);
+      await person.update(giver, { PidsLimit: 70 });
+      await person.update(giver, { PidsLimit: 80, CpuShares: 512 });
+      await person.kill(giver);
+      await person.remove(joins, { force: true });
+      await person.remove(giver);
+    },
+  },
+  {
     name: 'run -d, kill, rm -f',
     async run(person) {
       const body = shell(COUNT, { Mounts: [volumeAt('pd', '/pd', PLUGIN)] });
