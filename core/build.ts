@@ -51,7 +51,10 @@ await build({
 });
 await build({
   ...SHARED,
-  entryPoints: { 'extract-worker': 'core/images/extract/extract-worker.ts' },
+  entryPoints: {
+    'extract-worker': 'core/images/extract/extract-worker.ts',
+    'tree-worker': 'core/trees/tree-worker.ts',
+  },
 });
 
 // What a command loads lazily stays in files of its own: in one file all of their imports would be loaded at once, and

@@ -23,7 +23,9 @@ import type { DaemonOptions } from './config/options/read.ts';
 import { Attachments } from './controllers/container/attachments.ts';
 import { Containers } from './controllers/container/containers.ts';
 import type { ContainerContext } from './controllers/container/context.ts';
+import { Copies } from './controllers/container/copies.ts';
 import { Execs } from './controllers/container/execs.ts';
+import { ContainerFiles } from './controllers/container/files.ts';
 import { HealthChecks } from './controllers/container/health.ts';
 import { ContainerNames } from './controllers/container/names.ts';
 import { Restarts } from './controllers/container/restarts.ts';
@@ -180,6 +182,7 @@ async function buildEngine(
     health: new HealthChecks(),
     restarts: new Restarts((driver, tell) => host.onAppear(driver, tell), log, stopping),
     attachments: new Attachments(),
+    copies: new Copies(),
     logRotation: new LogRotation(host, log),
     rootDir: path.join(dataRoot, 'containers'),
     stateDir: path.join(execRoot, 'containers'),
@@ -196,6 +199,7 @@ async function buildEngine(
     containers: new Containers(ctx),
     execs: new Execs(ctx),
     stats: new StatsSampler(store, host),
+    files: new ContainerFiles(ctx),
     images,
     volumes,
     events,

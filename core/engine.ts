@@ -4,6 +4,7 @@ import type { Defaults } from './config/defaults.ts';
 import type { DaemonOptions } from './config/options/read.ts';
 import type { Containers } from './controllers/container/containers.ts';
 import type { Execs } from './controllers/container/execs.ts';
+import type { ContainerFiles } from './controllers/container/files.ts';
 import type { Images } from './controllers/image.ts';
 import type { StatsSampler } from './controllers/stats/sampler.ts';
 import type { Volumes } from './controllers/volume/volumes.ts';
@@ -24,6 +25,7 @@ export interface Engine {
   readonly content: ContentStore;
   readonly containers: Containers;
   readonly execs: Execs;
+  readonly files: ContainerFiles;
   readonly images: Images;
   readonly volumes: Volumes;
   readonly stats: StatsSampler;

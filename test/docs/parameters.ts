@@ -35,6 +35,9 @@ export const TAKEN: Readonly<Record<string, Taken>> = {
   'container.logs': {
     query: ['stdout', 'stderr', 'follow', 'timestamps', 'details', 'tail', 'since', 'until'],
   },
+  'container.archive-stat': { query: ['path'] },
+  'container.archive-read': { query: ['path'] },
+  'container.archive-write': { query: ['path', 'noOverwriteDirNonDir', 'copyUIDGID'] },
   'exec.create': { body: ExecSchema },
   'exec.start': { body: ExecStartSchema },
   'exec.resize': { query: ['h', 'w'] },

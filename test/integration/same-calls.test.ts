@@ -1,4 +1,4 @@
-/** The same commands make the same plugin calls as with Docker 29.7.2, but for five classes of differences. */
+/** The same commands make the same plugin calls as with Docker 29.7.2, but for six classes of differences. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

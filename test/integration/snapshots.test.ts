@@ -10,6 +10,7 @@ import { snapshotOverlay } from '../../drivers/snapshot-overlay/module.ts';
 import { snapshotVfs } from '../../drivers/snapshot-vfs/module.ts';
 
 if (process.getuid?.() !== 0) t.plan(0, 'needs root');
+t.setTimeout(240_000);
 
 async function bench(t: Test, module: DriverModule<SnapshotDriver>) {
   const root = mkdtempSync('/tmp/gantry-snapshots-');

@@ -2,6 +2,7 @@
 import type { Engine } from '../../engine.ts';
 import type { Row } from '../route.ts';
 import { absentRows } from './absent.ts';
+import { archiveRows } from './archive.ts';
 import { attachRows } from './attach.ts';
 import { containerRows } from './containers.ts';
 import { eventRows } from './events.ts';
@@ -20,6 +21,7 @@ export function routeTable(engine: Engine): readonly Row[] {
     ...containerRows(engine),
     ...attachRows(engine),
     ...usageRows(engine),
+    ...archiveRows(engine),
     ...logRows(engine),
     ...execRows(engine),
     ...imageRows(engine),

@@ -12,6 +12,7 @@ import type { Images } from '../image.ts';
 import type { LogRotation } from '../logs/rotation.ts';
 import type { Volumes } from '../volume/volumes.ts';
 import type { Attachments } from './attachments.ts';
+import type { Copies } from './copies.ts';
 import type { HealthChecks } from './health.ts';
 import type { ContainerNames } from './names.ts';
 import type { Restarts } from './restarts.ts';
@@ -29,6 +30,7 @@ export interface ContainerContext {
   readonly restarts: Restarts;
   readonly health: HealthChecks;
   readonly attachments: Attachments;
+  readonly copies: Copies;
   readonly logRotation: LogRotation;
   /** Specifications of tasks about to be created, by id; the ledger keeps only the id. */
   readonly taskSpecs: Map<string, TaskSpec>;

@@ -64,6 +64,7 @@ export async function settleExit(ctx: ContainerContext, id: string, exit: TaskEx
     const exited = afterExit(ctx, ended);
     const signal = AbortSignal.timeout(CLEANUP_MS);
     const result = { exitCode: exit.code };
+    await ctx.copies.end(id);
     const op = ctx.store.resume('container.exit', `container/${id}`);
     const early = !record.autoRemove && holdsLittle(ctx, id);
     if (early) {

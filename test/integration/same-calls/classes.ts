@@ -1,5 +1,5 @@
 /**
- * Where Gantry sends a plugin other calls than Docker 29.7.2 does, on purpose: five classes, and docs/compatibility.md
+ * Where Gantry sends a plugin other calls than Docker 29.7.2 does, on purpose: six classes, and docs/compatibility.md
  * has the reason of each. D1 is a rule that holds at every step. The others are steps named one by one, each with the
  * exact calls and exit code that take the place of the recorded ones.
  */
@@ -10,6 +10,7 @@ export const CLASSES = {
   D3: 'an error of a plugin makes Gantry forget nothing',
   D4: 'a mountpoint that is empty or relative is refused',
   D5: 'a plugin that is away costs nobody time',
+  D6: 'a copy into a running container asks the plugin nothing',
 } as const;
 
 export interface Difference {
@@ -25,6 +26,10 @@ export interface Difference {
 
 /** By scenario and step. */
 export const DIFFERENCES: Readonly<Record<string, Readonly<Record<number, Difference>>>> = {
+  '04-volume-cp': {
+    7: { by: 'D6', changes: [] },
+    8: { by: 'D6', changes: [] },
+  },
   '05-volume-restart-plugin-down': {
     12: { by: 'D2', changes: ['Unmount v1 <MNT2>', 'Unmount v1 <MNT1>'] },
   },
@@ -66,9 +71,17 @@ export const DIFFERENCES: Readonly<Record<string, Readonly<Record<number, Differ
     40: { by: 'D3', changes: [] },
     41: { by: 'D3', changes: ['Unmount v6 A'] },
   },
+  '53-volume-subpath': { 9: { by: 'D6', changes: [] } },
+  '54-image-mount': { 5: { by: 'D6', changes: [] } },
+  '56-cp-liverestore': {
+    4: { by: 'D6', changes: [] },
+    7: { by: 'D6', changes: [] },
+    8: { by: 'D6', changes: [] },
+  },
   '57-unmount-count': {
     6: { by: 'D2', command: 'docker rm -f ca', changes: ['Unmount v1 <MNT1>'] },
     7: { by: 'D2', changes: [] },
+    9: { by: 'D6', changes: [] },
     10: { by: 'D2', changes: [] },
     11: { by: 'D2', changes: ['Unmount v1 <MNT3>'] },
   },

@@ -16,7 +16,11 @@ const THROWN = /new HostError\(\s*(?:'(\w+)'|[^'(),]+(?:'\w+'[^'(),]+)*),\s*'(\w
 /** Any code at all, so that the pattern above proves to miss none. */
 const ANY = /new HostError\(/g;
 /** What passes on an error from elsewhere, kind and code with it. */
-const PASSED_ON = ['core/images/extract/extractor.ts', 'plugin-sdk/rpc/errors.ts'];
+const PASSED_ON = [
+  'core/images/extract/extractor.ts',
+  'core/trees/tree-threads.ts',
+  'plugin-sdk/rpc/errors.ts',
+];
 /** Their errors are theirs, as those of any stranger's plugin. */
 const EXAMPLES = 'plugin-sdk/examples/';
 
