@@ -81,11 +81,11 @@ async function send(res: ServerResponse, chunk: Buffer): Promise<void> {
 }
 
 /** As a byte string: a path need not be UTF-8, and a decoder of text would lose it. */
-function pathOf({ req, query: params }: Call): string {
-  if (params.text('path') === '')
+function pathOf({ req, query }: Call): string {
+  if (query.text('path') === '')
     throw new HostError('InvalidArgument', 'INVALID_PATH', 'bad parameter: path cannot be empty');
-  const [, query = ''] = (req.url ?? '').split(/\?(.*)/s);
-  const pairs = query.split('&').map((pair) => pair.split(/=(.*)/s));
+  const [, text = ''] = (req.url ?? '').split(/\?(.*)/s);
+  const pairs = text.split('&').map((pair) => pair.split(/=(.*)/s));
   const [, value = ''] = pairs.findLast(([key]) => key === 'path') ?? [];
   return value
     .replaceAll('+', ' ')
