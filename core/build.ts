@@ -31,8 +31,8 @@ const SHARED: BuildOptions = {
   minify: true,
   plugins: [onlyRouter],
   sourcemap: 'linked',
-  // koffi finds its native part beside its own files.
-  external: ['koffi'],
+  // koffi finds its native part beside its own files; few daemons serve metrics, and all would keep what they need for it.
+  external: ['koffi', 'prom-client'],
   // CommonJS packages inside an ES module bundle need these names.
   banner: {
     js: "import { createRequire as $cr } from 'node:module'; const require = $cr(import.meta.url);",
