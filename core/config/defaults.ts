@@ -15,6 +15,7 @@ export interface Defaults {
   readonly ulimits: Readonly<Record<string, Ulimit>>;
   readonly shmSizeBytes: number;
   readonly ipcMode: string;
+  /** '' for what the version of the cgroups suggests. */
   readonly cgroupnsMode: string;
   /** '' for ours. */
   readonly cgroupParent: string;
@@ -29,6 +30,8 @@ export interface Defaults {
     readonly options: readonly string[];
     readonly search: readonly string[];
   };
+  /** Addresses that `host-gateway` stands for. */
+  readonly hostGateways: readonly string[];
   readonly registries: RegistryDefaults;
 }
 
@@ -61,6 +64,7 @@ export function defaultsOf(options: DaemonOptions, chosen: Pick<Defaults, 'runti
     noNewPrivileges: options.noNewPrivileges,
     seccompProfile: options.seccompProfile || 'builtin',
     dns: { servers: options.dns, options: options.dnsOptions, search: options.dnsSearch },
+    hostGateways: options.hostGateways,
     registries: {
       insecure: options.insecureRegistries,
       mirrors: options.registryMirrors,

@@ -42,6 +42,27 @@ export function describeEngine({ Counter, Gauge }: Prometheus, registry: Registr
       for (const [state, count] of Object.entries(containerStates(engine))) this.set({ state }, count);
     },
   });
+  const probes = (name: string, help: string, count: () => number) =>
+    new Counter({
+      name,
+      help,
+      registers,
+      collect() {
+        this.reset();
+        this.inc(count());
+      },
+    });
+  const { containers } = engine;
+  probes(
+    'engine_daemon_health_checks_total',
+    'The total number of health checks',
+    () => containers.probeCounts.probes,
+  );
+  probes(
+    'engine_daemon_health_checks_failed_total',
+    'The total number of failed health checks',
+    () => containers.probeCounts.failures,
+  );
   const events = new Counter({
     name: 'engine_daemon_events_total',
     help: 'The number of events logged',

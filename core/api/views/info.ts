@@ -1,12 +1,14 @@
-import { readdirSync, statfsSync } from 'node:fs';
+import { readdirSync, readFileSync, statfsSync } from 'node:fs';
 import os from 'node:os';
 import type { RegistryDefaults } from '../../config/defaults.ts';
+import { type HostSupport, hostSupport } from '../../controllers/container/options/host-support.ts';
 import { LOG_DRIVERS } from '../../controllers/logs/log-config.ts';
 import type { Engine } from '../../engine.ts';
 
 /** `GET /info`: what this daemon is, has, and was told. */
 export function infoView(engine: Engine): object {
   const { options, defaults } = engine;
+  const support = hostSupport();
   const containers = engine.containers.all();
   const running = containers.filter(({ state }) => state.status === 'running').length;
   const paused = containers.filter(({ state }) => state.paused).length;
@@ -29,17 +31,17 @@ export function infoView(engine: Engine): object {
       Authorization: null,
       Log: LOG_DRIVERS,
     },
-    MemoryLimit: true,
-    SwapLimit: false,
-    CpuCfsPeriod: false,
-    CpuCfsQuota: false,
-    CPUShares: false,
-    CPUSet: false,
-    PidsLimit: true,
-    IPv4Forwarding: true,
+    MemoryLimit: support.memoryLimit,
+    SwapLimit: support.swapLimit,
+    CpuCfsPeriod: support.cpuQuota,
+    CpuCfsQuota: support.cpuQuota,
+    CPUShares: support.cpuShares,
+    CPUSet: support.cpuset,
+    PidsLimit: support.pidsLimit,
+    IPv4Forwarding: forwards(),
     Debug: options.debug,
     NFd: openDescriptors(),
-    OomKillDisable: false,
+    OomKillDisable: support.oomKillDisable,
     NGoroutines: 0,
     SystemTime: new Date().toISOString(),
     LoggingDriver: defaults.log.Type,
@@ -79,7 +81,7 @@ export function infoView(engine: Engine): object {
     RuncCommit: { ID: '' },
     InitCommit: { ID: '' },
     SecurityOptions: securityOptions(engine),
-    Warnings: options.warnings,
+    Warnings: [...options.warnings, ...missingLimits(support)],
   };
 }
 
@@ -89,11 +91,13 @@ function runtimeView({ options }: Engine, name: string): object {
   return { path: own.path, ...(own.args.length > 0 && { runtimeArgs: own.args }) };
 }
 
-function securityOptions({ defaults }: Engine): readonly string[] {
+function securityOptions({ defaults, cgroupVersion }: Engine): readonly string[] {
   return [
     `name=seccomp,profile=${defaults.seccompProfile}`,
     ...(defaults.noNewPrivileges ? ['name=no-new-privileges'] : []),
-    ...(defaults.cgroupnsMode === 'private' ? ['name=cgroupns'] : []),
+    ...((defaults.cgroupnsMode || (cgroupVersion === '2' && 'private')) === 'private'
+      ? ['name=cgroupns']
+      : []),
   ];
 }
 
@@ -143,4 +147,25 @@ function fileSystemOf(path: string): string {
 
 function openDescriptors(): number {
   return readdirSync('/proc/self/fd').length;
+}
+
+/** In Docker's words, which the docker command prints. */
+function missingLimits(support: HostSupport): readonly string[] {
+  const words: readonly (readonly [boolean, string])[] = [
+    [support.memoryLimit, 'memory limit'],
+    [support.swapLimit, 'swap limit'],
+    [support.cpuQuota, 'cpu cfs quota'],
+    [support.cpuShares, 'cpu shares'],
+    [support.cpuset, 'cpuset'],
+    [support.pidsLimit, 'pids limit'],
+  ];
+  return words.flatMap(([there, what]) => (there ? [] : [`WARNING: No ${what} support`]));
+}
+
+function forwards(): boolean {
+  try {
+    return readFileSync('/proc/sys/net/ipv4/ip_forward', 'utf8').trim() === '1';
+  } catch {
+    return false;
+  }
 }

@@ -33,7 +33,6 @@ export const FOREIGN: readonly ForeignOption[] = [
   { ...value('bridge', NO_BRIDGE), short: 'b' },
   value('default-address-pool', NO_BRIDGE, 'default-address-pools'),
   value('default-network-opt', NO_BRIDGE, 'default-network-opts'),
-  value('host-gateway-ip', NO_BRIDGE, 'host-gateway-ips'),
   value('bridge-accept-fwmark', NO_BRIDGE),
   value('firewall-backend', NO_BRIDGE),
   value('userland-proxy-path', NO_BRIDGE),

@@ -220,6 +220,13 @@ const containers = {
     default: NO_TEXTS,
     help: 'Option of their resolv.conf',
   }),
+  hostGateways: reloadable({
+    flag: 'host-gateway-ip',
+    key: 'host-gateway-ips',
+    type: list('ADDRESS', isAddress),
+    default: NO_TEXTS,
+    help: 'What host-gateway stands for in --add-host',
+  }),
   dnsSearch: reloadable({
     flag: 'dns-search',
     type: list('DOMAIN'),

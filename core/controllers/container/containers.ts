@@ -45,6 +45,11 @@ export class Containers {
       .catch(() => {}); // what is only slower without
   }
 
+  /** Of health checks, since the daemon's start. */
+  get probeCounts(): { readonly probes: number; readonly failures: number } {
+    return this.#ctx.health.counts;
+  }
+
   health(record: ContainerRecord): ContainerHealth | undefined {
     return this.#ctx.health.of(record);
   }

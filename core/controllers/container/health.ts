@@ -23,6 +23,8 @@ interface Watched {
 }
 
 export class HealthChecks {
+  /** Probes since the daemon's start, for its metrics. */
+  readonly counts = { probes: 0, failures: 0 };
   readonly #watched = new Map<string, Watched>();
 
   /** As it is now; undefined without a health check. */
@@ -85,6 +87,8 @@ async function probeOn(
     await delay(pauseBefore(check, watched.health, Date.now() - startedAt), undefined, { signal });
     const result = await probe(ctx, record, check, signal);
     if (signal.aborted) return;
+    ctx.health.counts.probes++;
+    if (result.exitCode !== 0) ctx.health.counts.failures++;
     const before = watched.health.status;
     const ranMs = Date.parse(result.start) - startedAt;
     watched.health = withResult(watched.health, result, check, ranMs);
