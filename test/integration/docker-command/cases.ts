@@ -3,6 +3,7 @@
  * is the docker command. The directory holds the archives `busybox.tar`, `rootfs.tar` and `withdata.tar` (busybox with
  * `/data/file`), and `shared`, a mount of its own whose propagation is shared.
  */
+import { DAILY } from './daily.ts';
 
 export interface Expected {
   /** Exit code; 0 when absent. */
@@ -460,4 +461,5 @@ export const GROUPS: Readonly<Record<string, readonly Case[]>> = {
   prune: PRUNE,
   logs: LOGS,
   system: SYSTEM,
+  ...DAILY,
 };
