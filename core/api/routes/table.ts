@@ -10,6 +10,7 @@ import { execRows } from './exec.ts';
 import { gantryRows } from './gantry.ts';
 import { imageRows } from './images.ts';
 import { logRows } from './logs.ts';
+import { networkRows } from './networks.ts';
 import { systemRows } from './system.ts';
 import { usageRows } from './usage.ts';
 import { volumeRows } from './volumes.ts';
@@ -26,6 +27,7 @@ export function routeTable(engine: Engine): readonly Row[] {
     ...execRows(engine),
     ...imageRows(engine),
     ...volumeRows(engine),
+    ...networkRows(engine),
     ...gantryRows(engine),
   ];
   return [...rows, ...absentRows(rows)];

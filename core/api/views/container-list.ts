@@ -1,10 +1,12 @@
 /** `docker ps`. */
+
 import { snapshotPoint } from '@gantry/plugin-sdk/contracts/snapshot.ts';
 import type { Engine } from '../../engine.ts';
 import type { ContainerRecord } from '../../store/record-types.ts';
 import { containerFilter, isUp, labelsOf, networkOf, shownStatus } from '../container-filters.ts';
 import type { Filters } from '../filters.ts';
 import { mountView, statusText } from './container.ts';
+import { endpointsView } from './network.ts';
 
 export interface ListOptions {
   readonly all: boolean;
@@ -70,7 +72,7 @@ function summaryView(engine: Engine, container: ContainerRecord): object {
     State: shownStatus(container),
     Status: statusText(container, health),
     HostConfig: { NetworkMode: networkOf(container) },
-    NetworkSettings: { Networks: {} },
+    NetworkSettings: { Networks: endpointsView(engine.id, container) },
     Health: { Status: health?.status ?? 'none', FailingStreak: health?.failingStreak ?? 0 },
     Mounts: container.mounts.map(mountView),
   };

@@ -1,10 +1,12 @@
 /** Containers as the newest Engine API shows them. */
+
 import { hostnameOf } from '../../controllers/container/etc/hostname.ts';
 import { isLogKept } from '../../controllers/logs/log-config.ts';
 import type { Engine } from '../../engine.ts';
 import type { ContainerHealth, ContainerMount, ContainerRecord } from '../../store/record-types.ts';
 import { isUp, labelsOf } from '../container-filters.ts';
 import { hostConfigView } from './host-config.ts';
+import { endpointsView } from './network.ts';
 
 export function containerView(engine: Engine, container: ContainerRecord): object {
   const { process, state } = container;
@@ -55,7 +57,7 @@ export function containerView(engine: Engine, container: ContainerRecord): objec
       SandboxID: '',
       SandboxKey: state.pid > 0 ? `/proc/${state.pid}/ns/net` : '',
       Ports: {},
-      Networks: {},
+      Networks: endpointsView(engine.id, container),
     },
   };
 }

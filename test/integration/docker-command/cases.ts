@@ -421,7 +421,6 @@ const SYSTEM: readonly Case[] = [
     { code: 1, err: /container [0-9a-f]{64} is not running/ },
   ],
   ['docker rm box', 'box'],
-  ['docker network ls', { code: 1, err: /GET \/networks is not supported: it is not there yet/ }],
   ['docker pull busybox', { code: 1, err: /pull is not there yet/ }],
   ['docker swarm init', { code: 1, err: /is not supported: it is not there yet/ }],
   ['docker plugin ls', { code: 1, err: /GET \/plugins is not supported: it is not there yet/ }],

@@ -3,32 +3,38 @@ import type { Case } from './cases.ts';
 
 const FILES: readonly Case[] = [
   [
-    "docker run -d --name f --network none busybox sh -c 'echo made > /made; rm /etc/passwd; sleep 1000'",
+    "docker run -d --name ff --network none busybox sh -c 'echo made > /made; rm /etc/passwd; sleep 1000'",
     /./,
   ],
-  ['echo here > here; docker cp here f:/tmp/there', ''],
-  ['docker exec f cat /tmp/there', 'here'],
-  ['docker cp f:/made - | tar -xO', 'made'],
-  ['docker cp -q f:/made back && cat back', 'made'],
-  ['docker cp f:/nosuch .', { code: 1, err: /Could not find the file \/nosuch in container f/ }],
+  ['echo here > here; docker cp here ff:/tmp/there', ''],
+  ['docker exec ff cat /tmp/there', 'here'],
+  ['docker cp ff:/made - | tar -xO', 'made'],
+  ['docker cp -q ff:/made back && cat back', 'made'],
+  ['docker cp ff:/nosuch .', { code: 1, err: /Could not find the file \/nosuch in container ff/ }],
   ['docker cp here nosuch:/', { code: 1, err: /No such container: nosuch/ }],
-  ['mkdir -p tree/in && echo x > tree/in/x; docker cp tree f:/copied && docker exec f cat /copied/in/x', 'x'],
-  ['tar -cf - here | docker cp - f:/opt-less', { code: 1, err: /o such file|not find/ }],
-  ['tar -cf - here | docker cp - f:/tmp && docker exec f cat /tmp/here', 'here'],
-  ['docker stop -t 1 f', 'f'],
-  ['docker cp f:/tmp/there - | tar -xO', 'here'],
-  ['docker cp here f:/later', ''],
-  ['docker diff f | grep -E "made|passwd|later|^C /etc$" | sort', 'A /later\nA /made\nC /etc\nD /etc/passwd'],
-  ['docker export f | tar -xO later', 'here'],
-  ['docker export -o f.tar f && tar -xOf f.tar made', 'made'],
   [
-    `docker commit -m 'by hand' -a me -c 'CMD ["cat","/made"]' -c 'ENV A=b' f committed:1`,
+    'mkdir -p tree/in && echo x > tree/in/x; docker cp tree ff:/copied && docker exec ff cat /copied/in/x',
+    'x',
+  ],
+  ['tar -cf - here | docker cp - ff:/opt-less', { code: 1, err: /o such file|not find/ }],
+  ['tar -cf - here | docker cp - ff:/tmp && docker exec ff cat /tmp/here', 'here'],
+  ['docker stop -t 1 ff', 'ff'],
+  ['docker cp ff:/tmp/there - | tar -xO', 'here'],
+  ['docker cp here ff:/later', ''],
+  [
+    'docker diff ff | grep -E "made|passwd|later|^C /etc$" | sort',
+    'A /later\nA /made\nC /etc\nD /etc/passwd',
+  ],
+  ['docker export ff | tar -xO later', 'here'],
+  ['docker export -o f.tar ff && tar -xOf f.tar made', 'made'],
+  [
+    `docker commit -m 'by hand' -a me -c 'CMD ["cat","/made"]' -c 'ENV A=b' ff committed:1`,
     /^sha256:[0-9a-f]{64}$/,
   ],
   ['docker run --rm --network none committed:1', 'made'],
   ["docker history --format '{{.Comment}}' committed:1 | head -1", 'by hand'],
   ["docker image inspect committed:1 --format '{{.Author}} {{.Config.Env}}'", /^me .*A=b/],
-  ['docker rm f', 'f'],
+  ['docker rm ff', 'ff'],
   ['docker rmi committed:1', /^Untagged: committed:1\nDeleted: sha256:/],
 ];
 
@@ -52,38 +58,38 @@ const TAGS: readonly Case[] = [
 
 const AROUND: readonly Case[] = [
   [
-    'docker run -d --name w --network none --memory 64m -l of=day busybox sh -c "trap exit TERM; while :; do sleep 1; done"',
+    'docker run -d --name ww --network none --memory 64m -l of=day busybox sh -c "trap exit TERM; while :; do sleep 1; done"',
     /./,
   ],
-  ['docker top w', /PID .*\n.*sh -c/],
-  ['docker top w -o pid,args', /^ *PID +COMMAND\n +\d+ sh -c/],
+  ['docker top ww', /PID .*\n.*sh -c/],
+  ['docker top ww -o pid,args', /^ *PID +COMMAND\n +\d+ sh -c/],
   [
-    "docker stats --no-stream --format '{{.Name}} {{.MemUsage}} {{.PIDs}}' w",
-    /^w [\d.]+\w?i?B \/ 64MiB [12]$/,
+    "docker stats --no-stream --format '{{.Name}} {{.MemUsage}} {{.PIDs}}' ww",
+    /^ww [\d.]+\w?i?B \/ 64MiB [12]$/,
   ],
-  ['docker stats --no-stream', /CONTAINER ID .*\n[0-9a-f]{12} +w /],
-  ['docker update --memory 100m --memory-swap 200m --cpu-shares 512 w', 'w'],
-  ["docker inspect w --format '{{.HostConfig.Memory}} {{.HostConfig.CpuShares}}'", '104857600 512'],
-  ['docker update --restart on-failure:3 w', 'w'],
-  ["docker inspect w --format '{{.HostConfig.RestartPolicy.Name}}'", 'on-failure'],
+  ['docker stats --no-stream', /CONTAINER ID .*\n[0-9a-f]{12} +ww /],
+  ['docker update --memory 100m --memory-swap 200m --cpu-shares 512 ww', 'ww'],
+  ["docker inspect ww --format '{{.HostConfig.Memory}} {{.HostConfig.CpuShares}}'", '104857600 512'],
+  ['docker update --restart on-failure:3 ww', 'ww'],
+  ["docker inspect ww --format '{{.HostConfig.RestartPolicy.Name}}'", 'on-failure'],
   ['docker update nosuch --memory 1g', { code: 1, err: /No such container: nosuch/ }],
-  ["docker ps --filter label=of=day --filter status=running --format '{{.Names}}'", 'w'],
-  ["docker ps --filter ancestor=busybox --filter name='^w$' --format '{{.Names}}'", 'w'],
+  ["docker ps --filter label=of=day --filter status=running --format '{{.Names}}'", 'ww'],
+  ["docker ps --filter ancestor=busybox --filter name='^ww$' --format '{{.Names}}'", 'ww'],
   ["docker ps -a --filter exited=0 --format '{{.Names}}'", ''],
   ['docker ps --filter nosuch=1', { code: 1, err: /invalid filter/ }],
-  ["docker ps -n 1 --format '{{.Names}}'", 'w'],
+  ["docker ps -n 1 --format '{{.Names}}'", 'ww'],
   ["docker ps -s --format '{{.Size}}'", /^\d.*\(virtual .*\)$/],
   [
-    "docker events --since 1h --until 0s --filter container=w --format '{{.Action}}' | sort -u | tr '\\n' ' '",
+    "docker events --since 1h --until 0s --filter container=ww --format '{{.Action}}' | sort -u | tr '\\n' ' '",
     /create .*start .*top .*update/,
   ],
   [
     "docker events --since 1h --until 0s --filter type=volume --filter event=create --format '{{.Actor.ID}}' | head -1",
     /./,
   ],
-  ['docker stop w', 'w'],
-  ["docker inspect w --format '{{.State.Status}} {{.State.ExitCode}}'", 'exited 0'],
-  ['docker rm w', 'w'],
+  ['docker stop ww', 'ww'],
+  ["docker inspect ww --format '{{.State.Status}} {{.State.ExitCode}}'", 'exited 0'],
+  ['docker rm ww', 'ww'],
 ];
 
 const RESTARTS: readonly Case[] = [
@@ -127,7 +133,7 @@ const OPTIONS: readonly Case[] = [
   ['docker run --rm --network none --tmpfs /t:size=1m busybox sh -c "df -k /t | tail -1"', / 1024 /],
   ['docker run --rm --network none --init busybox cat /proc/1/comm', /docker-init|catatonit/],
   ['docker run --rm --network none --pid host busybox sh -c "test -d /proc/2 && echo host"', 'host'],
-  ['docker run --rm --network none --group-add 7 -u 1 busybox id -G', '1 7'],
+  ['docker run --rm --network none --group-add 7 -u 1 busybox id -G', '0 7'],
   ['docker run --rm --network none --add-host a:1.2.3.4 busybox grep 1.2.3.4 /etc/hosts', /1\.2\.3\.4\s+a$/],
   ['docker run --rm --network none --dns 9.9.9.9 busybox cat /etc/resolv.conf', /nameserver 9\.9\.9\.9/],
   ['docker run --rm --network none --shm-size 8m busybox sh -c "df -k /dev/shm | tail -1"', / 8192 /],
@@ -148,6 +154,19 @@ const OPTIONS: readonly Case[] = [
   ],
 ];
 
+const NETWORKS: readonly Case[] = [
+  ["docker network ls --format '{{.Name}} {{.Driver}} {{.Scope}}'", 'host host local\nnone null local'],
+  ['docker network ls -q --filter name=none', /^[0-9a-f]{12}$/],
+  ["docker network inspect none --format '{{.Driver}} {{len .Containers}}'", 'null 0'],
+  ['docker network inspect nosuch', { code: 1, out: '[]', err: /network nosuch not found|No such network: nosuch/ }],
+  ['docker network rm none', { code: 1, err: /none is a pre-defined network and cannot be removed/ }],
+  ['docker network prune -f', ''],
+  [
+    'docker network create mine',
+    { code: 1, err: /POST \/networks\/create is not supported: it is not there yet/ },
+  ],
+];
+
 const SYSTEM: readonly Case[] = [
   ['docker system df', /Images +\d+ .*\nContainers +0 .*\nLocal Volumes/],
   ['docker system df -v', /Images space usage:/],
@@ -164,5 +183,6 @@ export const DAILY: Readonly<Record<string, readonly Case[]>> = {
   around: AROUND,
   restarts: RESTARTS,
   options: OPTIONS,
+  networks: NETWORKS,
   'system, and everything gone': SYSTEM,
 };
