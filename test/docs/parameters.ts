@@ -48,6 +48,8 @@ export const TAKEN: Readonly<Record<string, Taken>> = {
   'volume.create': { body: CreateVolumeSchema },
   'volume.prune': { query: ['filters'] },
   'volume.remove': { query: ['force'] },
+  'network.list': { query: ['filters'] },
+  'network.prune': { query: ['filters'] },
   'system.events': { query: ['since', 'until', 'filters'] },
   'gantry.why': { query: ['object'] },
   'gantry.driver.logs': { query: ['tail', 'since', 'follow'] },
@@ -76,6 +78,7 @@ export const LEFT_OUT: readonly (readonly [row: string, name: RegExp, why: strin
   ['image.history', /^platform$/, 'an image has one platform'],
   ['image.load', /^(quiet|platform)$/, 'progress is a line an image; all platforms of an archive are loaded'],
   ['image.remove', /^(noprune|platforms)$/, 'images have no parents and one platform'],
+  ['network.inspect', /^(verbose|scope)$/, 'of swarm'],
   ['volume.create', /^ClusterVolumeSpec\./, 'there are no cluster volumes'],
 ];
 

@@ -158,7 +158,10 @@ const NETWORKS: readonly Case[] = [
   ["docker network ls --format '{{.Name}} {{.Driver}} {{.Scope}}'", 'host host local\nnone null local'],
   ['docker network ls -q --filter name=none', /^[0-9a-f]{12}$/],
   ["docker network inspect none --format '{{.Driver}} {{len .Containers}}'", 'null 0'],
-  ['docker network inspect nosuch', { code: 1, out: '[]', err: /network nosuch not found|No such network: nosuch/ }],
+  [
+    'docker network inspect nosuch',
+    { code: 1, out: '[]', err: /network nosuch not found|No such network: nosuch/ },
+  ],
   ['docker network rm none', { code: 1, err: /none is a pre-defined network and cannot be removed/ }],
   ['docker network prune -f', ''],
   [
