@@ -14,7 +14,7 @@ import { volumeEffect, volumeKeys } from '../volume/record.ts';
 import { type ContainerContext, ZERO_TIME } from './context.ts';
 import { copyUp } from './copy-up.ts';
 import { settleHostname } from './etc/hostname.ts';
-import { findContainer } from './find.ts';
+import { findContainer, findIfThere } from './find.ts';
 import { mergeHealthcheck } from './healthcheck.ts';
 import { signalNumber } from './lifecycle.ts';
 import { type PlannedMount, planMounts } from './mount-plan.ts';
@@ -43,7 +43,7 @@ export async function createContainer(
   refuseUnsupported(body.HostConfig ?? {});
   checkOptions(body);
   const { hostConfig, warnings } = settleOptions(body.HostConfig ?? {}, {
-    find: (name) => known(ctx, name),
+    find: (name) => findIfThere(ctx.store, name),
     defaults: ctx.defaults,
   });
   const logConfig = mergeLogConfig(hostConfig.LogConfig, ctx.defaults.log);
@@ -161,15 +161,6 @@ async function settleMounts(
     } else mounts.push(mount);
   }
   return { mounts, own };
-}
-
-/** `--ipc container:NAME`: one that is not there is no matter before the start, as in Docker. */
-function known(ctx: ContainerContext, name: string): ContainerRecord | undefined {
-  try {
-    return findContainer(ctx.store, name);
-  } catch {
-    return undefined;
-  }
 }
 
 /** `--volumes-from`. Not a NotFound: the docker command takes that for a missing image and pulls. */

@@ -22,3 +22,12 @@ export function findContainer(store: Store, reference: string): ContainerRecord 
   if (only) return only;
   throw new HostError('NotFound', 'CONTAINER_NOT_FOUND', `No such container: ${reference}`);
 }
+
+/** Undefined when no container, or more than one, is meant. */
+export function findIfThere(store: Store, reference: string): ContainerRecord | undefined {
+  try {
+    return findContainer(store, reference);
+  } catch {
+    return undefined;
+  }
+}

@@ -37,7 +37,7 @@ async function wakeWithDaemon(ctx: ContainerContext, id: string): Promise<void> 
 async function restart(ctx: ContainerContext, id: string, cancelled: AbortSignal): Promise<void> {
   const waiting = ctx.store.records.get('container', id);
   if (!waiting) return;
-  await ctx.locks.hold(keysToStart(waiting), cancelled, async () => {
+  await ctx.locks.hold(keysToStart(ctx, waiting), cancelled, async () => {
     const record = ctx.store.records.get('container', id);
     if (record?.state.status !== 'restarting' || cancelled.aborted) return;
     try {

@@ -12,7 +12,7 @@ import { type ContainerContext, setState, ZERO_TIME } from './context.ts';
 import { writeEtcFiles } from './etc/files.ts';
 import { monitor, removeRecord } from './exit.ts';
 import { exitCodeOf } from './exit-code.ts';
-import { findContainer } from './find.ts';
+import { findContainer, findIfThere } from './find.ts';
 import { healthcheckOf, startingHealth } from './healthcheck.ts';
 import { mountSteps } from './mounts.ts';
 import { joinedIds } from './options/namespaces.ts';
@@ -29,7 +29,7 @@ export async function startContainer(
 ): Promise<boolean> {
   const known = findContainer(ctx.store, reference);
   const { id } = known;
-  return ctx.locks.hold(keysToStart(known), signal, async () => {
+  return ctx.locks.hold(keysToStart(ctx, known), signal, async () => {
     const record = findContainer(ctx.store, id);
     if (record.state.paused) {
       const message = 'cannot start a paused container, try unpause instead';
@@ -52,8 +52,9 @@ export async function startContainer(
 }
 
 /** Its own, and those of the containers whose namespaces it joins, which must not end meanwhile. */
-export function keysToStart({ id, hostConfig }: ContainerRecord): readonly LockKey[] {
-  return [id, ...joinedIds(hostConfig)].map((one) => `container/${one}` as const);
+export function keysToStart(ctx: ContainerContext, { id, hostConfig }: ContainerRecord): readonly LockKey[] {
+  const joined = joinedIds(hostConfig).flatMap((name) => findIfThere(ctx.store, name)?.id ?? []);
+  return [id, ...joined].map((one) => `container/${one}` as const);
 }
 
 /** From its record to its running process; the caller holds its key. Nothing stays of one that fails. */
