@@ -30,6 +30,9 @@ import { HealthChecks } from './controllers/container/health.ts';
 import { ContainerNames } from './controllers/container/names.ts';
 import { Restarts } from './controllers/container/restarts.ts';
 import { Waiters } from './controllers/container/waiters.ts';
+import { Pulls } from './controllers/image/pull.ts';
+import { Pushes } from './controllers/image/push.ts';
+import { Registries } from './controllers/image/registries.ts';
 import { Images } from './controllers/image.ts';
 import { LogRotation } from './controllers/logs/rotation.ts';
 import { StatsSampler } from './controllers/stats/sampler.ts';
@@ -41,6 +44,7 @@ import { EventLog } from './events/event-log.ts';
 import { DriverHost } from './host/driver-host.ts';
 import { Archives } from './images/archives.ts';
 import { ContentStore } from './images/content.ts';
+import { Downloads } from './images/downloads.ts';
 import { LayerExtractor } from './images/extract/extractor.ts';
 import { LayerStore } from './images/layer-store.ts';
 import type { Metrics } from './metrics/metrics.ts';
@@ -164,6 +168,11 @@ async function buildEngine(
     onAppear: (driver, tell) => host.onAppear(driver, tell),
     log,
   });
+  const registries = new Registries(defaults, VERSION);
+  const downloads = new Downloads(
+    content,
+    () => defaults.registries.concurrentDownloads || Number.MAX_SAFE_INTEGER,
+  );
   const images = new Images(store, locks, archives, events);
   const volumes = new Volumes(store, locks, host, replay, events);
   const ctx: ContainerContext = {
@@ -201,6 +210,9 @@ async function buildEngine(
     stats: new StatsSampler(store, host),
     files: new ContainerFiles(ctx),
     images,
+    pulls: new Pulls({ images, registries, downloads, content, events }),
+    pushes: new Pushes({ images, registries, content, events }),
+    registries,
     volumes,
     events,
     log,

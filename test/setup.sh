@@ -24,6 +24,8 @@ for_tests='
   umoci umoci
   mkfs.ext4 e2fsprogs
   curl curl
+  docker-registry docker-registry
+  htpasswd apache2-utils
   openssl openssl
   zstd zstd
   catatonit catatonit

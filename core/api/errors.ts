@@ -25,6 +25,8 @@ const STATUS_BY_CODE: Readonly<Record<string, number>> = {
   DRIVER_NOT_FOUND: 400,
   // Docker answers 500 for whatever a plugin does wrong; the clients know no other.
   DRIVER_UNAVAILABLE: 500,
+  // As Docker, for a registry that does not answer.
+  REGISTRY_UNAVAILABLE: 500,
 };
 
 export interface ErrorAnswer {

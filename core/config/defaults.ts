@@ -40,6 +40,8 @@ export interface RegistryDefaults {
   readonly insecure: readonly string[];
   /** URLs without a path. */
   readonly mirrors: readonly string[];
+  /** Directories with `HOST/ca.crt`, `HOST/client.cert` and `HOST/client.key`. */
+  readonly certDirs: readonly string[];
   readonly concurrentDownloads: number;
   readonly concurrentUploads: number;
   readonly attempts: number;
@@ -68,6 +70,7 @@ export function defaultsOf(options: DaemonOptions, chosen: Pick<Defaults, 'runti
     registries: {
       insecure: options.insecureRegistries,
       mirrors: options.registryMirrors,
+      certDirs: options.registryCertDirs,
       concurrentDownloads: options.maxConcurrentDownloads,
       concurrentUploads: options.maxConcurrentUploads,
       attempts: options.maxDownloadAttempts,

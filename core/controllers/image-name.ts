@@ -10,21 +10,30 @@ const DIGEST = /^[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[0-9a-f]{32,}$/;
 const MAX_LENGTH = 255;
 const DOMAIN = /^(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?\.)*[a-zA-Z0-9-]+(?::\d+)?$/;
 
-/** `busybox` → `docker.io/library/busybox:latest`. Errors: InvalidArgument. */
-export function normalizeName(name: string): string {
+export interface ImageName {
+  /** `docker.io`, `host:5000`. */
+  readonly domain: string;
+  /** `library/busybox`. */
+  readonly path: string;
+  readonly tag?: string;
+  readonly digest?: string;
+}
+
+/** Tag and digest only where they are given. Errors: InvalidArgument. */
+export function parseName(name: string): ImageName {
   const at = name.indexOf('@');
   const [withoutDigest, digest] = at < 0 ? [name, undefined] : [name.slice(0, at), name.slice(at + 1)];
   const slash = withoutDigest.lastIndexOf('/');
   const colon = withoutDigest.indexOf(':', slash + 1);
   const path = colon < 0 ? withoutDigest : withoutDigest.slice(0, colon);
-  const tag = colon < 0 ? 'latest' : withoutDigest.slice(colon + 1);
+  const tag = colon < 0 ? undefined : withoutDigest.slice(colon + 1);
   const [first = '', ...rest] = path.split('/');
   const hasDomain = rest.length > 0 && (/[.:]/.test(first) || first === 'localhost');
   const domain = hasDomain ? first : DEFAULT_DOMAIN;
   const repository = hasDomain ? rest.join('/') : path;
   if (
     !DOMAIN.test(domain) ||
-    !TAG.test(tag) ||
+    (tag !== undefined && !TAG.test(tag)) ||
     (digest !== undefined && !DIGEST.test(digest)) ||
     domain.length + repository.length >= MAX_LENGTH ||
     !repository.split('/').every((part) => COMPONENT.test(part))
@@ -34,14 +43,27 @@ export function normalizeName(name: string): string {
       : 'invalid reference format';
     throw new HostError('InvalidArgument', 'INVALID_IMAGE_NAME', `${message}: "${name}"`);
   }
-  const full =
-    domain === DEFAULT_DOMAIN && !repository.includes('/')
-      ? `${DEFAULT_REPOSITORY}${repository}`
-      : repository;
-  return `${domain}/${full}:${tag}${digest ? `@${digest}` : ''}`;
+  const official = domain === DEFAULT_DOMAIN && !repository.includes('/');
+  return {
+    domain,
+    path: official ? `${DEFAULT_REPOSITORY}${repository}` : repository,
+    ...(tag !== undefined && { tag }),
+    ...(digest !== undefined && { digest }),
+  };
 }
 
-/** The shortest form that still means the same; always with its tag. */
+/** `busybox` → `docker.io/library/busybox:latest`. Errors: InvalidArgument. */
+export function normalizeName(name: string): string {
+  const { tag = 'latest', digest, ...repository } = parseName(name);
+  return `${repositoryOf(repository)}:${tag}${digest ? `@${digest}` : ''}`;
+}
+
+/** `docker.io/library/busybox`. */
+export function repositoryOf({ domain, path }: Pick<ImageName, 'domain' | 'path'>): string {
+  return `${domain}/${path}`;
+}
+
+/** The shortest form that still means the same, with its tag or digest if it has one. */
 export function familiarName(full: string): string {
   const name = full.startsWith(`${DEFAULT_DOMAIN}/`) ? full.slice(DEFAULT_DOMAIN.length + 1) : full;
   const isOfficial = name !== full && name.startsWith(DEFAULT_REPOSITORY) && !name.slice(8).includes('/');

@@ -1,21 +1,37 @@
 /** Images: what names mean, and how archives become images. Blobs and layers are core/images' and the snapshot driver's. */
 import type { Readable } from 'node:stream';
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
+import type { Platform } from '../../registry/client/platform.ts';
 import { imageEvent } from '../events/emit.ts';
 import type { EventLog } from '../events/event-log.ts';
 import { isLayerOf } from '../images/layer-use.ts';
 import type { ContentLease } from '../images/lease.ts';
+import type { ReportLayer } from '../images/progress.ts';
 import { effect } from '../store/effect.ts';
 import type { Locks } from '../store/locks.ts';
 import type { ImageRecord } from '../store/record-types.ts';
 import type { Put, Store } from '../store/store.ts';
-import { familiarName, normalizeName } from './image-name.ts';
+import { bytesOfLayers, losesContent, withImages, withName, withoutNames } from './image/records.ts';
+import { planRemoval, usersOf } from './image/removal.ts';
+import { familiarName, type ImageName, normalizeName, parseName, repositoryOf } from './image-name.ts';
 
 /** An image as an archive gave it, with its blobs and layers in place. */
 export interface UnpackedImage {
   readonly record: Omit<ImageRecord, 'names' | 'loadedAt'>;
   /** As the archive names it: `busybox:latest`. */
   readonly names: readonly string[];
+  /** Where it is from: `docker.io/library/busybox@sha256:…`. */
+  readonly digests?: readonly string[];
+}
+
+/** What one step of a removal did: to a name, or to the image with this id. */
+export type Removed = { readonly untagged: string } | { readonly deleted: string };
+
+export interface LoadRequest {
+  /** Which of an archive's images to take where it has one name for several; undefined for this machine's. */
+  readonly platform?: Platform | undefined;
+  readonly onText: (text: string) => void;
+  readonly report: ReportLayer;
 }
 
 /** Which content records name, as they are at the moment of asking. */
@@ -28,13 +44,20 @@ export interface UsedContent {
 /** Reads archives. What is taken in under a lease stays, though no record names it yet, until the lease is disposed of. */
 export interface ImageArchives {
   lease(): ContentLease;
-  load(archive: Readable, lease: ContentLease, signal: AbortSignal): Promise<readonly UnpackedImage[]>;
+  load(
+    archive: Readable,
+    options: Pick<LoadRequest, 'platform' | 'report'>,
+    lease: ContentLease,
+    signal: AbortSignal,
+  ): Promise<readonly UnpackedImage[]>;
   import(
     archive: Readable,
     options: { changes: readonly string[]; message: string },
     lease: ContentLease,
     signal: AbortSignal,
   ): Promise<UnpackedImage>;
+  /** Removes what downloads that were cut off have left. */
+  trim(): Promise<void>;
   /** Removes blobs and layers that are neither used nor under a lease. */
   collect(used: UsedContent, signal: AbortSignal): Promise<void>;
   /** Whether the driver that new containers use has all layers of the image: another did when it was chosen anew. */
@@ -82,9 +105,7 @@ export class Images {
     if (exact) return exact;
     const hex = reference.replace(/^sha256:/, '');
     const all = this.all();
-    const named = isName(reference)
-      ? all.find(({ names }) => names.includes(normalizeName(reference)))
-      : undefined;
+    const named = isName(reference) ? this.#findNamed(parseName(reference), reference) : undefined;
     if (named || !/^[0-9a-f]{2,64}$/.test(hex)) return named;
     const begun = all.filter(({ id }) => id.startsWith(`sha256:${hex}`));
     if (begun.length > 1) {
@@ -95,6 +116,12 @@ export class Images {
       );
     }
     return begun[0];
+  }
+
+  #findNamed(name: ImageName, reference: string): ImageRecord | undefined {
+    if (name.digest !== undefined) return this.all().find((image) => hasDigest(image, name));
+    const full = normalizeName(reference);
+    return this.all().find(({ names }) => names.includes(full));
   }
 
   /** Runs `work` while none of the images, by id, can be removed. Errors: NotFound for one that is gone or going. */
@@ -117,15 +144,19 @@ export class Images {
     if (!(await this.#archives.isUnpacked(image, signal))) await this.#archives.unpack(image, signal);
   }
 
-  /** Takes in every image of a `docker save` or OCI archive; `onProgress` gets lines for a person. */
-  async load(archive: Readable, onProgress: (text: string) => void, signal: AbortSignal): Promise<void> {
+  /** Takes in every image of a `docker save` or OCI archive; `onText` gets lines for a person. */
+  async load(
+    archive: Readable,
+    { platform, onText, report }: LoadRequest,
+    signal: AbortSignal,
+  ): Promise<void> {
     const images = await this.takeIn('image.load', signal, (lease) =>
-      this.#archives.load(archive, lease, signal),
+      this.#archives.load(archive, { platform, report }, lease, signal),
     );
     for (const { record, names } of images) {
       const shown = names.map((name) => familiarName(normalizeName(name)));
-      if (shown.length === 0) onProgress(`Loaded image ID: ${record.id}\n`);
-      for (const name of shown) onProgress(`Loaded image: ${name}\n`);
+      if (shown.length === 0) onText(`Loaded image ID: ${record.id}\n`);
+      for (const name of shown) onText(`Loaded image: ${name}\n`);
       for (const name of shown.length > 0 ? shown : [record.id])
         imageEvent(this.#events, record, 'load', name);
     }
@@ -168,8 +199,8 @@ export class Images {
       await using lease = this.#archives.lease();
       const images = await work(lease);
       const replaces = await this.#locks.hold([CONTENT], signal, async () => {
-        const puts = this.#puts(images);
-        const replaces = puts.some((record) => this.#losesContent(record));
+        const puts = withImages(this.all(), images, new Date().toISOString());
+        const replaces = losesContent([...this.all(), ...images.map(({ record }) => record)], puts);
         await op.commit({ put: puts.map(toPut) }, { keep: replaces });
         return replaces;
       });
@@ -178,27 +209,95 @@ export class Images {
     });
   }
 
-  /** Takes a name away, and the image with its last one. Answers what happened, in Docker's order. */
-  async remove(reference: string, force: boolean, signal: AbortSignal): Promise<readonly object[]> {
-    return this.#locks.hold([CONTENT], signal, async () => {
+  /** Gives an image a further name, which another may lose by it. Errors: NotFound, InvalidArgument. */
+  async tag(reference: string, name: string, signal: AbortSignal): Promise<void> {
+    const full = normalizeName(name);
+    await this.#locks.hold([CONTENT], signal, async () => {
       const image = this.require(reference);
-      const name = isName(reference) && !image.id.includes(reference) ? normalizeName(reference) : undefined;
-      const rest = name === undefined ? [] : image.names.filter((other) => other !== name);
-      if (name === undefined && image.names.length > 1 && !force) throw severalNames(image, reference);
-      const gone = name === undefined ? image.names : [name];
-      const untagged = gone.map((one) => ({ Untagged: familiarName(one) }));
-      if (rest.length > 0) {
-        await this.#store.put('image.untag', { put: [toPut({ ...image, names: rest })] });
-        imageEvent(this.#events, image, 'untag');
-        return untagged;
-      }
-      this.#refuseInUse(image, reference);
-      this.#going.add(image.id);
-      await this.#drop(image, signal).finally(() => this.#going.delete(image.id));
-      for (const _ of gone) imageEvent(this.#events, image, 'untag');
-      imageEvent(this.#events, image, 'delete');
-      return [...untagged, { Deleted: image.id }];
+      await this.#store.put('image.tag', { put: withName(this.all(), image, full).map(toPut) });
+      imageEvent(this.#events, image, 'tag', familiarName(full));
     });
+  }
+
+  /** Notes where a registry has an image. Harmless for one that is gone. */
+  async published(id: string, digest: string, signal: AbortSignal): Promise<void> {
+    await this.#locks.hold([CONTENT], signal, async () => {
+      const image = this.#store.records.get('image', id);
+      if (!image || image.digests?.includes(digest)) return;
+      const digests = [...(image.digests ?? []), digest];
+      await this.#store.put('image.published', { put: [toPut({ ...image, digests })] });
+    });
+  }
+
+  /** Takes a name away, and the image with its last one. Answers what happened, in order. */
+  async remove(
+    reference: string,
+    { force, prune = true }: { force: boolean; prune?: boolean },
+    signal: AbortSignal,
+  ): Promise<readonly Removed[]> {
+    return this.#locks.hold([CONTENT], signal, () => this.#removeHeld(reference, force, prune, signal));
+  }
+
+  async #removeHeld(
+    reference: string,
+    force: boolean,
+    prune: boolean,
+    signal: AbortSignal,
+  ): Promise<readonly Removed[]> {
+    const image = this.require(reference);
+    const users = usersOf(this.#store, image.id, this.#awaited.has(image.id));
+    const { untag, isRemoved } = planRemoval(image, reference, { force, users, all: this.all() });
+    const untagged = untag.map((one) => ({ untagged: familiarName(one) }));
+    if (!isRemoved) {
+      const put = [toPut(withoutNames(image, untag))];
+      await this.#store.put('image.untag', { put });
+      for (const _ of untag) imageEvent(this.#events, image, 'untag');
+      return untagged;
+    }
+    this.#going.add(image.id);
+    await this.#drop(image, signal).finally(() => this.#going.delete(image.id));
+    for (const _ of untag) imageEvent(this.#events, image, 'untag');
+    imageEvent(this.#events, image, 'delete');
+    const parent = prune ? this.#store.records.get('image', image.parent ?? '') : undefined;
+    return [...untagged, { deleted: image.id }, ...(parent ? await this.#dropUnnamed(parent, signal) : [])];
+  }
+
+  /** An image that only the one made from it had kept goes along. */
+  async #dropUnnamed(image: ImageRecord, signal: AbortSignal): Promise<readonly Removed[]> {
+    const isKept =
+      image.names.length > 0 ||
+      (image.digests ?? []).length > 0 ||
+      usersOf(this.#store, image.id, this.#awaited.has(image.id)).length > 0 ||
+      this.all().some(({ parent }) => parent === image.id);
+    return isKept ? [] : this.#removeHeld(image.id, false, true, signal);
+  }
+
+  /** Removes every image that `isWanted` names and nothing uses; answers what happened and the bytes that became free. */
+  async prune(
+    isWanted: (image: ImageRecord) => boolean,
+    signal: AbortSignal,
+  ): Promise<{ readonly removed: readonly Removed[]; readonly freedBytes: number }> {
+    return this.#locks.hold([CONTENT], signal, async () => {
+      const removed: Removed[] = [];
+      let freedBytes = 0;
+      for (const { id } of this.all().filter(isWanted)) {
+        const image = this.#store.records.get('image', id);
+        const isUsed =
+          usersOf(this.#store, id, this.#awaited.has(id)).length > 0 ||
+          this.all().some(({ parent }) => parent === id);
+        if (!image || isUsed) continue;
+        const before = this.all();
+        removed.push(...(await this.#removeHeld(id, true, true, signal)));
+        freedBytes += bytesOfLayers(before) - bytesOfLayers(this.all());
+      }
+      await this.#archives.trim();
+      return { removed, freedBytes };
+    });
+  }
+
+  /** Tells that an image went into an archive, under these names as people type them. */
+  saved(image: ImageRecord, tags: readonly string[]): void {
+    for (const name of tags.length > 0 ? tags : [image.id]) imageEvent(this.#events, image, 'save', name);
   }
 
   /** Removes content that no image or container uses any more. */
@@ -223,47 +322,6 @@ export class Images {
     const op = this.#store.resume('image.collect', object);
     await op.release(key, signal);
     await op.commit({});
-  }
-
-  /** Whether the record's present content differs: what only that used is to go. */
-  #losesContent({ id, manifest, blobs }: ImageRecord): boolean {
-    const now = this.#store.records.get('image', id);
-    return (
-      now !== undefined && [now.manifest, ...now.blobs].some((one) => ![manifest, ...blobs].includes(one))
-    );
-  }
-
-  #refuseInUse(image: ImageRecord, reference: string): void {
-    const user = this.#store.records
-      .all('container')
-      .find(
-        ({ imageId, mounts }) => imageId === image.id || mounts.some((mount) => mount.image?.id === image.id),
-      );
-    if (!user && !this.#awaited.has(image.id)) return;
-    const what = user ? `container ${user.id.slice(0, 12)}` : 'a container that is being created';
-    throw new HostError(
-      'Conflict',
-      'IMAGE_IN_USE',
-      `conflict: unable to remove repository reference "${reference}" - ${what} is using its referenced image ${image.id.slice(7, 19)}`,
-      { details: { containers: user ? [user.id] : [] } },
-    );
-  }
-
-  /** New images, and the older ones whose names they take. */
-  #puts(images: readonly UnpackedImage[]): readonly ImageRecord[] {
-    const changed = new Map<string, ImageRecord>();
-    const current = (id: string) => changed.get(id) ?? this.#store.records.get('image', id);
-    for (const { record, names } of images) {
-      const taken = names.map(normalizeName);
-      for (const other of [...this.all(), ...changed.values()]) {
-        const now = current(other.id) ?? other;
-        if (other.id === record.id || !now.names.some((name) => taken.includes(name))) continue;
-        changed.set(other.id, { ...now, names: now.names.filter((name) => !taken.includes(name)) });
-      }
-      const all = [...new Set([...(current(record.id)?.names ?? []), ...taken])];
-      changed.set(record.id, { ...record, names: all, loadedAt: new Date().toISOString() });
-    }
-    return [...changed.values()];
   }
 }
 
@@ -296,11 +354,7 @@ function isName(reference: string): boolean {
   return !reference.startsWith('sha256:');
 }
 
-function severalNames(image: ImageRecord, reference: string): HostError {
-  return new HostError(
-    'Conflict',
-    'IMAGE_HAS_SEVERAL_NAMES',
-    `conflict: unable to delete ${reference} (must be forced) - image is referenced in multiple repositories`,
-    { details: { names: image.names } },
-  );
+/** Whether `image` is meant by a name with a digest. */
+function hasDigest({ digests = [] }: ImageRecord, { domain, path, digest }: ImageName): boolean {
+  return digests.includes(`${repositoryOf({ domain, path })}@${digest}`);
 }

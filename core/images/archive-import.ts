@@ -47,6 +47,7 @@ export async function importArchive(
         digest: layer.digest,
         sizeBytes: layer.sizeBytes,
         mediaType: MEDIA_TYPES.layer,
+        tarBytes: layer.sizeBytes,
       },
     ];
     const manifest = buildManifest(configBytes, layers);

@@ -1,4 +1,5 @@
 /** `docker load`: images from a Docker or OCI archive into the content store and the snapshot driver. */
+import type { Platform } from '../../registry/client/platform.ts';
 import { ArchiveFiles } from './archive-files.ts';
 import { type PlannedImage, planImages } from './archive-plan.ts';
 import type { StagedBlob } from './content.ts';
@@ -14,6 +15,8 @@ export interface LoadedLayer {
   readonly digest: string;
   readonly sizeBytes: number;
   readonly mediaType: string;
+  /** Uncompressed; undefined when the layer was there already. */
+  readonly tarBytes: number | undefined;
 }
 
 export interface LoadedImage {
@@ -37,6 +40,8 @@ export interface LoadProgress {
 
 export interface LoadOptions {
   readonly lease: ContentLease;
+  /** This machine's by default. */
+  readonly platform?: Platform | undefined;
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -55,7 +60,7 @@ export async function loadArchive(
   try {
     await files.read(archive, options.lease.content, options.signal);
     const images: { image: LoadedImage; store: () => Promise<void> }[] = [];
-    for (const planned of await planImages(files)) {
+    for (const planned of await planImages(files, options.platform)) {
       const configBytes = await files.bytes(planned.config, 'the configuration');
       images.push(await unpack(planned, configBytes, options));
     }
@@ -77,7 +82,9 @@ async function unpack(planned: PlannedImage, configBytes: Buffer, options: LoadO
   for (const [at, { file, mediaType }] of planned.layers.entries()) {
     const chain = diffIds.slice(0, at + 1);
     await unpackLayer(chain, file, options.lease.layers, options);
-    layers.push({ diffId: chain[at] ?? '', digest: file.digest, sizeBytes: file.sizeBytes, mediaType });
+    const diffId = chain[at] ?? '';
+    const tarBytes = options.lease.layers.sizeOf(diffId);
+    layers.push({ diffId, digest: file.digest, sizeBytes: file.sizeBytes, mediaType, tarBytes });
   }
   const manifest = planned.manifest ? await planned.manifest.bytes() : buildManifest(configBytes, layers);
   const image: LoadedImage = {

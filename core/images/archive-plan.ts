@@ -1,10 +1,17 @@
 /** Which images an archive holds, and which of its files make each: OCI layout first, else Docker's manifest.json. */
 import { createReadStream } from 'node:fs';
+import {
+  hostPlatform,
+  type Platform,
+  platformOf,
+  platformRank,
+  platformText,
+} from '../../registry/client/platform.ts';
 import { compressionOf } from '../archive/compression.ts';
 import type { ArchiveFiles } from './archive-files.ts';
 import type { StagedBlob } from './content.ts';
 import { digestHex, isDigest, requireSame } from './digest.ts';
-import { badImage, hostArchitecture, isObject, parseJson } from './image-config.ts';
+import { badImage, isObject, parseJson } from './image-config.ts';
 import { MEDIA_TYPES } from './manifest.ts';
 
 export interface PlannedImage {
@@ -20,7 +27,7 @@ export interface PlannedImage {
 interface Descriptor {
   readonly mediaType: string;
   readonly digest: string;
-  readonly platform?: { readonly os?: string; readonly architecture?: string };
+  readonly platform?: { readonly os?: string; readonly architecture?: string; readonly variant?: string };
   readonly annotations: Readonly<Record<string, unknown>>;
 }
 
@@ -28,14 +35,17 @@ const NAME_ANNOTATIONS = ['io.containerd.image.name', 'org.opencontainers.image.
 const MAX_DEPTH = 4;
 
 /** Errors: InvalidArgument. */
-export async function planImages(files: ArchiveFiles): Promise<readonly PlannedImage[]> {
+export async function planImages(
+  files: ArchiveFiles,
+  platform = hostPlatform(),
+): Promise<readonly PlannedImage[]> {
   const docker = files.get('manifest.json') ? await dockerImages(files) : [];
   if (!files.get('index.json')) {
     if (docker.length === 0)
       throw badImage('the archive has neither index.json nor manifest.json with an image');
     return docker;
   }
-  const images = await ociImages(files);
+  const images = await ociImages(files, platform);
   // Docker since 25 writes both; the names in manifest.json are the ones its user gave.
   return images.map((image) => {
     const same = docker.filter(({ config }) => config.digest === image.config.digest);
@@ -67,24 +77,32 @@ async function dockerLayer(file: StagedBlob): Promise<PlannedImage['layers'][num
   return { file, mediaType: MEDIA_TYPES.layer + suffix };
 }
 
-async function ociImages(files: ArchiveFiles): Promise<readonly PlannedImage[]> {
+async function ociImages(files: ArchiveFiles, platform: Platform): Promise<readonly PlannedImage[]> {
   const listed = descriptors(await document(files, 'index.json'), 'index.json');
-  const fitting = listed.filter(fitsHost);
-  if (fitting.length === 0) throw noPlatform(listed);
-  const images = await Promise.all(fitting.map((descriptor) => ociImage(files, descriptor, MAX_DEPTH)));
+  const fitting = listed.filter((one) => fits(one, platform));
+  if (fitting.length === 0) throw noPlatform(listed, platform);
+  const images = await Promise.all(
+    fitting.map((descriptor) => ociImage(files, descriptor, platform, MAX_DEPTH)),
+  );
   return mergeSame(images);
 }
 
-async function ociImage(files: ArchiveFiles, descriptor: Descriptor, depth: number): Promise<PlannedImage> {
+async function ociImage(
+  files: ArchiveFiles,
+  descriptor: Descriptor,
+  platform: Platform,
+  depth: number,
+): Promise<PlannedImage> {
   const blob = blobOf(files, descriptor.digest);
   const value = parseJson(descriptor.digest, await files.bytes(blob, descriptor.digest));
   const names = namesOf(descriptor);
   if (isObject(value) && Array.isArray(value.manifests)) {
     if (depth === 0) throw badImage('its indexes nest too deep');
     const listed = descriptors(value, descriptor.digest);
-    const chosen = listed.find((one) => one.platform && fitsHost(one)) ?? listed.find(fitsHost);
-    if (!chosen) throw noPlatform(listed);
-    const image = await ociImage(files, chosen, depth - 1);
+    const offered = listed.filter((one) => fits(one, platform));
+    const [chosen] = offered.toSorted((a, b) => rank(a, platform) - rank(b, platform));
+    if (!chosen) throw noPlatform(listed, platform);
+    const image = await ociImage(files, chosen, platform, depth - 1);
     return { ...image, names: unique([...names, ...image.names]) };
   }
   if (!isObject(value) || !Array.isArray(value.layers)) throw badImage(`${descriptor.digest} is no manifest`);
@@ -122,14 +140,19 @@ function namesOf({ annotations }: Descriptor): readonly string[] {
   );
 }
 
-function fitsHost({ platform, annotations }: Descriptor): boolean {
+function fits({ platform, annotations }: Descriptor, wanted: Platform): boolean {
   if (annotations['vnd.docker.reference.type'] !== undefined) return false; // an attestation beside the image
-  return !platform || (platform.os === 'linux' && platform.architecture === hostArchitecture());
+  return !platform || platformRank(platformOf(platform), wanted) !== undefined;
 }
 
-function noPlatform(listed: readonly Descriptor[]): Error {
+/** One that says nothing comes last. */
+function rank({ platform }: Descriptor, wanted: Platform): number {
+  return (platform && platformRank(platformOf(platform), wanted)) ?? Number.POSITIVE_INFINITY;
+}
+
+function noPlatform(listed: readonly Descriptor[], wanted: Platform): Error {
   const have = listed.map(({ platform }) => `${platform?.os ?? '?'}/${platform?.architecture ?? '?'}`);
-  return badImage(`it has nothing for linux/${hostArchitecture()}, only [${have.join(', ')}]`);
+  return badImage(`it has nothing for ${platformText(wanted)}, only [${have.join(', ')}]`);
 }
 
 function descriptors(index: unknown, where: string): readonly Descriptor[] {

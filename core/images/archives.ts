@@ -1,10 +1,10 @@
 /** What the image controller asks of archives: taken in whole, verified, with their layers in the snapshot driver. */
 import type { Readable } from 'node:stream';
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
-import type { ImageArchives, UnpackedImage, UsedContent } from '../controllers/image.ts';
+import type { ImageArchives, LoadRequest, UnpackedImage, UsedContent } from '../controllers/image.ts';
 import type { ImageRecord } from '../store/record-types.ts';
 import { importArchive } from './archive-import.ts';
-import { type LoadedImage, loadArchive } from './archive-load.ts';
+import { type LoadedImage, type LoadProgress, loadArchive } from './archive-load.ts';
 import type { ContentStore } from './content.ts';
 import type { LayerStore } from './layer-store.ts';
 import { ContentLease } from './lease.ts';
@@ -22,8 +22,19 @@ export class Archives implements ImageArchives {
     return new ContentLease(this.#content, this.#layers);
   }
 
-  async load(archive: Readable, lease: ContentLease, signal: AbortSignal) {
-    return (await loadArchive(archive, { lease, signal })).map(toUnpacked);
+  async load(
+    archive: Readable,
+    { platform, report }: Pick<LoadRequest, 'platform' | 'report'>,
+    lease: ContentLease,
+    signal: AbortSignal,
+  ) {
+    const onProgress = ({ diffId: digest, ...rest }: LoadProgress) =>
+      report({ digest, state: 'extracting', ...rest });
+    return (await loadArchive(archive, { lease, signal, platform, onProgress })).map(toUnpacked);
+  }
+
+  async trim(): Promise<void> {
+    await this.#content.partials.trim({ all: true });
   }
 
   async import(
@@ -61,7 +72,7 @@ export class Archives implements ImageArchives {
   }
 }
 
-function toUnpacked({ id, config, manifestDigest, layers, names }: LoadedImage): UnpackedImage {
+export function toUnpacked({ id, config, manifestDigest, layers, names }: LoadedImage): UnpackedImage {
   const defaults = Object.fromEntries(
     Object.entries(config.config ?? {}).filter(([, value]) => value !== null),
   );
@@ -72,6 +83,7 @@ function toUnpacked({ id, config, manifestDigest, layers, names }: LoadedImage):
       manifest: manifestDigest,
       layers: config.rootfs.diff_ids,
       blobs: layers.map((layer) => layer.digest),
+      layerSizes: layers.map((layer) => layer.tarBytes ?? null),
       sizeBytes: layers.reduce((sum, layer) => sum + layer.sizeBytes, 0),
       createdAt: config.created ?? '0001-01-01T00:00:00Z',
       architecture: config.architecture,

@@ -4,13 +4,17 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream, type ReadStream } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
-import { syncDirectory } from '@gantry/plugin-sdk/system/sync.ts';
+import { syncDirectory, syncFileSystem } from '@gantry/plugin-sdk/system/sync.ts';
 import { digestHex, requireSame, sha256 } from './digest.ts';
+import { FileSink } from './file-sink.ts';
 import { Holds } from './holds.ts';
+import { PartialBlobs } from './partial.ts';
+
+const LITTLE_BYTES = 16 << 20;
 
 export interface Blob {
   readonly digest: string;
@@ -33,15 +37,19 @@ export class ContentStore {
   readonly holds = new Holds();
   readonly #blobs: string;
   readonly #ingest: string;
+  /** What is being fetched. */
+  readonly partials: PartialBlobs;
 
-  private constructor(directory: string) {
+  private constructor(directory: string, partials: PartialBlobs) {
     this.#blobs = join(directory, 'blobs', 'sha256');
     this.#ingest = join(directory, 'ingest');
+    this.partials = partials;
   }
 
   /** Makes the directories, and removes what a crash left half written. One store per directory. */
   static async open(directory: string): Promise<ContentStore> {
-    const store = new ContentStore(directory);
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    const store = new ContentStore(directory, await PartialBlobs.open(join(directory, 'partial')));
     await rm(store.#ingest, { recursive: true, force: true });
     await mkdir(store.#ingest, { recursive: true, mode: 0o700 });
     await mkdir(store.#blobs, { recursive: true, mode: 0o700 });
@@ -74,6 +82,22 @@ export class ContentStore {
       await staged.discard();
     }
     return { digest: staged.digest, sizeBytes: staged.sizeBytes };
+  }
+
+  /** Takes in what was fetched and verified, and is held. Durable after `sync`. Harmless when it is there already. */
+  async adopt(digest: string): Promise<void> {
+    if (await this.has(digest)) await rm(this.partials.path(digest), { force: true });
+    else await rename(this.partials.path(digest), this.path(digest));
+  }
+
+  /** Makes everything that was adopted durable. */
+  async sync(): Promise<void> {
+    await syncFileSystem(this.#blobs);
+  }
+
+  /** Where the bytes of a blob are that is here or was fetched. */
+  async located(digest: string): Promise<string> {
+    return (await this.has(digest)) ? this.path(digest) : this.partials.path(digest);
   }
 
   /** Where the blob's bytes are, whether or not it is there. */
@@ -129,6 +153,12 @@ export class ContentStore {
     }
   }
 
+  /** Whether its file system has no room to speak of. */
+  async isFull(): Promise<boolean> {
+    const { bavail, bsize } = await statfs(this.#blobs);
+    return bavail * bsize < LITTLE_BYTES;
+  }
+
   async list(): Promise<readonly string[]> {
     return (await readdir(this.#blobs)).map((hex) => `sha256:${hex}`);
   }
@@ -164,12 +194,14 @@ async function writeHashed(
   signal?: AbortSignal,
 ): Promise<Blob> {
   const hash = createHash('sha256');
+  const sink = new FileSink(file);
   let sizeBytes = 0;
   for await (const chunk of source) {
     signal?.throwIfAborted();
     hash.update(chunk);
     sizeBytes += chunk.length;
-    await file.writeFile(chunk);
+    await sink.write(chunk);
   }
+  await sink.flush();
   return { digest: `sha256:${hash.digest('hex')}`, sizeBytes };
 }

@@ -59,6 +59,12 @@ export function parseImageConfig(bytes: Uint8Array): ImageConfig {
   return { ...value, rootfs: { type: 'layers', diff_ids: diffIds } } as unknown as ImageConfig;
 }
 
+/** Of a configuration of any kind: what it says about its platform. */
+export function parseConfigPlatform(bytes: Uint8Array): Readonly<Record<string, unknown>> {
+  const value = parseJson('image configuration', bytes);
+  return isObject(value) ? value : {};
+}
+
 export function parseJson(what: string, bytes: Uint8Array): unknown {
   try {
     return JSON.parse(Buffer.from(bytes).toString('utf8'));

@@ -13,6 +13,8 @@ export interface LayerSession {
    * its parents are there already. Errors: InvalidArgument when the tar has another diff id, or is malformed.
    */
   ensure(layers: readonly string[], blobPath: string, call: ExtractCall): Promise<'made' | 'present'>;
+  /** Bytes of a layer's tar, uncompressed, of one that was made since the daemon's start. */
+  sizeOf(diffId: string): number | undefined;
   /** What was ensured stays: an image record names it now. */
   keep(): void;
   /** Ends the session; without `keep` before, takes away what it made. */
@@ -29,6 +31,7 @@ export class LayerStore {
   readonly #holds = new Holds();
   /** Layers that only open sessions, and no image, want so far. */
   readonly #fresh = new Set<string>();
+  readonly #sizes = new Map<string, number>();
 
   /** `everyDriver`: those that may still have layers, though images are unpacked into `snapshots` now; itself among them. */
   constructor(
@@ -54,6 +57,7 @@ export class LayerStore {
         held.set(id, layers);
         return this.#holds.inTurn(id, () => this.#ensure(layers, blobPath, call));
       },
+      sizeOf: (diffId) => this.#sizes.get(diffId),
       keep: () => {
         for (const id of held.keys()) this.#fresh.delete(id);
       },
@@ -86,8 +90,9 @@ export class LayerStore {
     if ((await this.#snapshots.hasLayer({ layers }, driverCall)).present) return 'present';
     try {
       const { dir, form } = await this.#snapshots.prepareLayer({ layers }, driverCall);
-      const { diffId } = await this.#extractor.extract({ blobPath, dir, form }, call);
+      const { diffId, sizeBytes } = await this.#extractor.extract({ blobPath, dir, form }, call);
       requireSame('layer', diffId, id);
+      this.#sizes.set(id, sizeBytes);
       await this.#snapshots.commitLayer({ layers }, driverCall);
     } catch (error) {
       await this.#snapshots.removeLayer({ layers }, { signal: FOREVER });

@@ -21,6 +21,7 @@ export class ContentLease implements AsyncDisposable {
       digests.map(async (digest) => {
         if (this.#blobs.has(digest)) return;
         this.#blobs.add(digest);
+        this.content.partials.hold(digest);
         await this.content.holds.hold(digest);
       }),
     );
@@ -31,7 +32,10 @@ export class ContentLease implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const digest of this.#blobs) this.content.holds.release(digest);
+    for (const digest of this.#blobs) {
+      this.content.holds.release(digest);
+      this.content.partials.release(digest);
+    }
     this.#blobs.clear();
     await this.layers[Symbol.asyncDispose]();
   }

@@ -1,5 +1,7 @@
 /** The image manifest for what came without one, always the same bytes for the same files. */
+import type { ManifestDocument } from '../../registry/client/manifest.ts';
 import { sha256 } from './digest.ts';
+import { isObject, parseJson } from './image-config.ts';
 
 export const MEDIA_TYPES = {
   manifest: 'application/vnd.oci.image.manifest.v1+json',
@@ -22,4 +24,12 @@ export function buildManifest(configBytes: Buffer, layers: readonly LayerBlob[])
       layers: layers.map(({ mediaType, digest, sizeBytes }) => ({ mediaType, digest, size: sizeBytes })),
     }),
   );
+}
+
+/** A stored manifest with its media type, which an OCI manifest need not say itself. */
+export function readManifest(digest: string, bytes: Buffer): ManifestDocument {
+  const value = parseJson(digest, bytes);
+  const mediaType =
+    isObject(value) && typeof value.mediaType === 'string' ? value.mediaType : MEDIA_TYPES.manifest;
+  return { digest, bytes, mediaType };
 }

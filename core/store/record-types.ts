@@ -19,12 +19,18 @@ export interface ImageRecord {
   /** Digest of the image's configuration. */
   readonly id: string;
   readonly names: readonly string[];
+  /** Where a registry has it: `docker.io/library/busybox@sha256:…`, of the manifest or of an index that names it. */
+  readonly digests?: readonly string[];
+  /** Id of the image that it was made from here. */
+  readonly parent?: string;
   /** Digest of the manifest that names the configuration and the blobs. */
   readonly manifest: string;
   /** Diff ids, bottom first. */
   readonly layers: readonly string[];
   /** Digests of the layer blobs as they came, bottom first. */
   readonly blobs: readonly string[];
+  /** Bytes of the layers' tars, uncompressed, bottom first; null where that is not known. */
+  readonly layerSizes?: readonly (number | null)[];
   readonly sizeBytes: number;
   readonly createdAt: string;
   readonly loadedAt: string;

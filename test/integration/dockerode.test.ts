@@ -27,7 +27,7 @@ async function images(t: Test, docker: Docker, { dir }: TestDaemon): Promise<voi
   const [archive, rootfs] = [join(dir, 'busybox.tar'), join(dir, 'rootfs.tar')];
   makeBusyboxArchive(archive, { tag: 'busybox:latest' });
   writeFileSync(rootfs, tar(busyboxEntries()));
-  t.match(await progress(docker, await docker.loadImage(createReadStream(archive))), [
+  t.match(await progress(docker, await docker.loadImage(createReadStream(archive), { quiet: true })), [
     { stream: 'Loaded image: busybox:latest\n' },
   ]);
   const imported = await progress(docker, await docker.importImage(rootfs, { repo: 'imported', tag: '1' }));

@@ -1,19 +1,22 @@
-/** `/images/*`: archives in, and what is there. */
-import { PassThrough } from 'node:stream';
-import { HostError, messageChain } from '@gantry/plugin-sdk/errors.ts';
-import { familiarName, normalizeName } from '../../controllers/image-name.ts';
+/** `/images/*`: what is there. */
+import { HostError } from '@gantry/plugin-sdk/errors.ts';
+import type { Removed } from '../../controllers/image.ts';
+import { familiarName } from '../../controllers/image-name.ts';
 import type { Engine } from '../../engine.ts';
 import type { ImageRecord } from '../../store/record-types.ts';
 import {
   checkFilters,
   type Filters,
+  flagFilter,
   matchesAny,
   matchesLabels,
+  matchesPrune,
   parseFilters,
   parseTime,
 } from '../filters.ts';
+import { registryAuth } from '../registry-auth.ts';
 import type { Answer, Call, Row } from '../route.ts';
-import { imageSummary, imageView } from '../views/image.ts';
+import { imageSummary, imageView, sharedSizes } from '../views/image.ts';
 
 export function imageRows(engine: Engine): readonly Row[] {
   const { images } = engine;
@@ -24,20 +27,6 @@ export function imageRows(engine: Engine): readonly Row[] {
       path: '/images/json',
       kind: 'json',
       handler: async (call) => list(engine, call),
-    },
-    {
-      name: 'image.load',
-      method: 'POST',
-      path: '/images/load',
-      kind: 'tar',
-      handler: (call) => load(engine, call),
-    },
-    {
-      name: 'image.create',
-      method: 'POST',
-      path: '/images/create',
-      kind: 'tar',
-      handler: (call) => create(engine, call),
     },
     {
       name: 'image.inspect',
@@ -58,9 +47,36 @@ export function imageRows(engine: Engine): readonly Row[] {
       method: 'DELETE',
       path: '/images/*name',
       kind: 'json',
-      handler: async ({ params, query, signal }) => ({
-        body: await images.remove(params.name ?? '', query.flag('force'), signal),
-      }),
+      handler: async ({ params, query, signal }) => {
+        const options = { force: query.flag('force'), prune: !query.flag('noprune') };
+        const removed = await images.remove(params.name ?? '', options, signal);
+        return { body: removed.map(removedView) };
+      },
+    },
+    {
+      name: 'image.tag',
+      method: 'POST',
+      path: '/images/*name/tag',
+      kind: 'json',
+      handler: async ({ params, query, signal }) => {
+        const [repo, tag] = [query.text('repo'), query.text('tag')];
+        await images.tag(params.name ?? '', tag === '' ? repo : `${repo}:${tag}`, signal);
+        return { status: 201 };
+      },
+    },
+    {
+      name: 'image.prune',
+      method: 'POST',
+      path: '/images/prune',
+      kind: 'json',
+      handler: (call) => prune(engine, call),
+    },
+    {
+      name: 'image.search',
+      method: 'GET',
+      path: '/images/search',
+      kind: 'json',
+      handler: (call) => search(engine, call),
     },
   ];
 }
@@ -70,18 +86,76 @@ const FILTERS = ['reference', 'label', 'dangling', 'before', 'since', 'until'];
 function list(engine: Engine, { query }: Call): Answer {
   const filters = parseFilters(query.text('filters'));
   checkFilters(filters, FILTERS);
-  const shown = engine.images
-    .all()
+  const dangling = flagFilter(filters, 'dangling');
+  const every = engine.images.all();
+  const parents = new Set(every.map(({ parent }) => parent));
+  const shown = every
     .filter(
       (image) =>
         matchesLabels(filters, image.config.Labels ?? {}) &&
         matchesTime(engine, image, filters) &&
-        matchesAny(filters, 'dangling', (value) => (value === 'true') === (image.names.length === 0)) &&
+        (dangling === undefined || dangling === isDangling(image)) &&
         matchesAny(filters, 'reference', (pattern) =>
-          image.names.some((name) => matchesReference(name, pattern)),
-        ),
-    );
-  return { body: shown.map((image) => imageSummary(engine, image)) };
+          [...image.names, ...(image.digests ?? [])].some((name) => matchesReference(name, pattern)),
+        ) &&
+        // What others were made of, and nobody has named, is shown with --all alone.
+        (query.flag('all') || !isDangling(image) || !parents.has(image.id)),
+    )
+    .toSorted((a, b) => Date.parse(b.createdAt) - Date.parse(a.createdAt));
+  const shared = query.flag('shared-size') ? sharedSizes(every) : undefined;
+  return { body: shown.map((image) => imageSummary(engine, image, shared?.get(image.id))) };
+}
+
+function isDangling({ names }: ImageRecord): boolean {
+  return names.length === 0;
+}
+
+const PRUNE_FILTERS = ['dangling', 'label', 'label!', 'until'];
+
+async function prune(engine: Engine, { query, signal }: Call): Promise<Answer> {
+  const filters = parseFilters(query.text('filters'));
+  checkFilters(filters, PRUNE_FILTERS);
+  const onlyDangling = flagFilter(filters, 'dangling') ?? true;
+  const until = (filters.get('until') ?? []).map(parseTime);
+  const isWanted = (image: ImageRecord) =>
+    (!onlyDangling || isDangling(image)) &&
+    matchesPrune(filters, image.config.Labels ?? {}) &&
+    until.every((time) => Date.parse(image.createdAt) < time);
+  const { removed, freedBytes } = await engine.images.prune(isWanted, signal);
+  const body = {
+    ImagesDeleted: removed.length > 0 ? removed.map(removedView) : null,
+    SpaceReclaimed: freedBytes,
+  };
+  return { body };
+}
+
+function removedView(removed: Removed): object {
+  return 'untagged' in removed ? { Untagged: removed.untagged } : { Deleted: removed.deleted };
+}
+
+async function search(engine: Engine, { req, query, signal }: Call): Promise<Answer> {
+  const term = query.text('term');
+  if (term === '') throw new HostError('InvalidArgument', 'INVALID_SEARCH', 'search: no term was given');
+  const limit = query.has('limit') ? query.whole('limit') : 25;
+  if (limit < 0 || limit > 100) {
+    const message = `Limit ${limit} is outside the range of [1, 100]`;
+    throw new HostError('InvalidArgument', 'INVALID_SEARCH', message);
+  }
+  const filters = parseFilters(query.text('filters'));
+  checkFilters(filters, ['is-automated', 'is-official', 'stars']);
+  const official = flagFilter(filters, 'is-official');
+  const stars = Math.max(0, ...(filters.get('stars') ?? []).map(Number));
+  const found = await engine.registries.search(term, limit || 25, registryAuth(req), signal);
+  const body = found
+    .filter((one) => one.stars >= stars && (official === undefined || one.isOfficial === official))
+    .map((one) => ({
+      name: one.name,
+      description: one.description,
+      star_count: one.stars,
+      is_official: one.isOfficial,
+      is_automated: false,
+    }));
+  return { body };
 }
 
 function matchesTime(engine: Engine, { createdAt }: ImageRecord, filters: Filters): boolean {
@@ -106,58 +180,17 @@ function matchesReference(name: string, pattern: string): boolean {
 
 function historyView(engine: Engine, name: string): readonly object[] {
   const image = engine.images.require(name);
-  return image.history.toReversed().map((step, index) => ({
+  let layer = 0;
+  const steps = image.history.map((step) => ({
+    step,
+    sizeBytes: step.empty_layer === true ? 0 : (image.layerSizes?.[layer++] ?? 0),
+  }));
+  return steps.toReversed().map(({ step, sizeBytes }, index) => ({
     Id: index === 0 ? image.id : '<missing>',
     Created: Math.floor(Date.parse(String(step.created ?? image.createdAt)) / 1000) || 0,
     CreatedBy: step.created_by ?? '',
     Tags: index === 0 && image.names.length > 0 ? image.names.map(familiarName) : null,
-    Size: 0,
+    Size: sizeBytes,
     Comment: step.comment ?? '',
   }));
-}
-
-/** Progress as JSON lines. A fault before the first line is a status; later it is an `error` line. */
-async function load(engine: Engine, { req, res, signal }: Call): Promise<undefined> {
-  const lines = jsonLines(res);
-  try {
-    await engine.images.load(req.pipe(new PassThrough()), (text) => lines.write({ stream: text }), signal);
-  } catch (error) {
-    if (!res.headersSent) throw error;
-    lines.write({ error: messageChain(error), errorDetail: { message: messageChain(error) } });
-  }
-  lines.end();
-  return undefined;
-}
-
-async function create(engine: Engine, { req, res, query, signal }: Call): Promise<undefined> {
-  if (query.has('fromImage')) {
-    throw new HostError('NotImplemented', 'NOT_IMPLEMENTED', 'pull is not there yet', {
-      hint: 'load an archive instead: docker load -i IMAGE.tar',
-    });
-  }
-  if (query.text('fromSrc') !== '-') {
-    throw new HostError('NotImplemented', 'NOT_IMPLEMENTED', 'import from a URL is not there yet', {
-      hint: 'send the archive itself: docker import FILE',
-    });
-  }
-  const repo = query.text('repo');
-  const name = repo === '' ? '' : normalizeName(query.text('tag') ? `${repo}:${query.text('tag')}` : repo);
-  const options = { changes: query.all('changes'), message: query.text('message'), name };
-  const id = await engine.images.import(req.pipe(new PassThrough()), options, signal);
-  const lines = jsonLines(res);
-  lines.write({ status: id });
-  lines.end();
-  return undefined;
-}
-
-function jsonLines(res: import('node:http').ServerResponse) {
-  return {
-    write(line: object): void {
-      if (!res.headersSent) res.setHeader('Content-Type', 'application/json');
-      res.write(`${JSON.stringify(line)}\r\n`);
-    },
-    end(): void {
-      res.end();
-    },
-  };
 }

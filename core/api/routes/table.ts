@@ -8,9 +8,11 @@ import { containerRows } from './containers.ts';
 import { eventRows } from './events.ts';
 import { execRows } from './exec.ts';
 import { gantryRows } from './gantry.ts';
+import { imageTransferRows } from './image-transfer.ts';
 import { imageRows } from './images.ts';
 import { logRows } from './logs.ts';
 import { networkRows } from './networks.ts';
+import { registryRows } from './registries.ts';
 import { systemRows } from './system.ts';
 import { usageRows } from './usage.ts';
 import { volumeRows } from './volumes.ts';
@@ -26,6 +28,8 @@ export function routeTable(engine: Engine): readonly Row[] {
     ...logRows(engine),
     ...execRows(engine),
     ...imageRows(engine),
+    ...imageTransferRows(engine),
+    ...registryRows(engine),
     ...volumeRows(engine),
     ...networkRows(engine),
     ...gantryRows(engine),

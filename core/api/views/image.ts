@@ -3,16 +3,27 @@ import { familiarName } from '../../controllers/image-name.ts';
 import type { Engine } from '../../engine.ts';
 import type { ImageRecord } from '../../store/record-types.ts';
 
-export function imageSummary(engine: Engine, image: ImageRecord): object {
+/** Bytes that each image, by its id, has in layers which others have too. */
+export function sharedSizes(images: readonly ImageRecord[]): ReadonlyMap<string, number> {
+  const users = new Map<string, number>();
+  for (const layer of images.flatMap(({ layers }) => [...new Set(layers)])) {
+    users.set(layer, (users.get(layer) ?? 0) + 1);
+  }
+  const shared = ({ layers, layerSizes = [] }: ImageRecord) =>
+    layers.reduce((sum, layer, at) => sum + ((users.get(layer) ?? 0) > 1 ? (layerSizes[at] ?? 0) : 0), 0);
+  return new Map(images.map((image) => [image.id, shared(image)]));
+}
+
+export function imageSummary(engine: Engine, image: ImageRecord, sharedBytes = -1): object {
   const users = engine.containers.all().filter((container) => container.imageId === image.id);
   return {
     Id: image.id,
-    ParentId: '',
+    ParentId: image.parent ?? '',
     RepoTags: image.names.map(familiarName),
-    RepoDigests: [],
+    RepoDigests: (image.digests ?? []).map(familiarName),
     Created: Math.floor(Date.parse(image.createdAt) / 1000) || 0,
     Size: image.sizeBytes,
-    SharedSize: -1,
+    SharedSize: sharedBytes,
     Labels: image.config.Labels ?? null,
     Containers: users.length,
   };
@@ -22,7 +33,8 @@ export function imageView(image: ImageRecord): object {
   return {
     Id: image.id,
     RepoTags: image.names.map(familiarName),
-    RepoDigests: [],
+    RepoDigests: (image.digests ?? []).map(familiarName),
+    ...(image.parent && { Parent: image.parent }),
     ...(image.comment && { Comment: image.comment }),
     ...(image.author && { Author: image.author }),
     Created: image.createdAt,

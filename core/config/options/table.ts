@@ -258,6 +258,13 @@ const images = {
     default: NO_TEXTS,
     help: 'Ask here first for images of Docker Hub',
   }),
+  registryCertDirs: option({
+    flag: 'registry-cert-dir',
+    key: 'registry-cert-dirs',
+    type: list('PATH'),
+    default: ['/etc/docker/certs.d', '/etc/gantry/certs.d'],
+    help: 'Look here for HOST/ca.crt, HOST/client.cert and HOST/client.key of registries',
+  }),
   maxConcurrentDownloads: reloadable({
     flag: 'max-concurrent-downloads',
     type: whole('COUNT', 0),

@@ -236,7 +236,14 @@ const ARCHIVES: readonly Case[] = [
     status: 400,
     message: /NOSUCH/,
   },
-  get('/images/create?fromImage=busybox', 501, /pull is not there yet/, 'POST'),
+  get('/images/create?fromImage=BUSYBOX&tag=latest', 400, /must be lowercase/, 'POST'),
+  get('/images/create?fromImage=busybox&tag=latest&platform=a/b/c/d', 400, /is no platform/, 'POST'),
+  get('/images/create?fromImage=127.0.0.1:1/a&tag=1', 500, /ECONNREFUSED/, 'POST'),
+  get('/images/get', 400, /no name was given/),
+  get('/images/nosuch/get', 404, /No such image: nosuch/),
+  get('/images/search', 400, /no term/),
+  get('/images/search?term=a&limit=101', 400, /outside the range/),
+  get('/distribution/UPPER/json', 400, /must be lowercase/),
 ];
 
 export const GROUPS: Readonly<Record<string, readonly Case[]>> = {

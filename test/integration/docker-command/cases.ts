@@ -53,7 +53,7 @@ const RUN: readonly Case[] = [
   ['docker run --rm busybox ls /sys/class/net', { out: 'lo' }],
   ['docker run --rm --network none busybox sh -c "exit 7"', { code: 7 }],
   ['docker run --nosuch busybox', { code: 125, err: /unknown flag: --nosuch/ }],
-  ['docker run --rm nosuch', { code: 125, err: /pull is not there yet/ }],
+  ['docker run --rm 127.0.0.1:1/nosuch', { code: 125, err: /Unable to find image[\s\S]*ECONNREFUSED/ }],
   [
     'docker run --rm --network none busybox nosuch',
     { code: 127, err: /"nosuch": executable file not found in \$PATH/ },
@@ -421,7 +421,7 @@ const SYSTEM: readonly Case[] = [
     { code: 1, err: /container [0-9a-f]{64} is not running/ },
   ],
   ['docker rm box', 'box'],
-  ['docker pull busybox', { code: 1, err: /pull is not there yet/ }],
+  ['docker pull 127.0.0.1:1/busybox', { code: 1, err: /connect ECONNREFUSED/ }],
   ['docker swarm init', { code: 1, err: /is not supported: it is not there yet/ }],
   ['docker plugin ls', { code: 1, err: /GET \/plugins is not supported: it is not there yet/ }],
 ];
