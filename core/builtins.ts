@@ -1,5 +1,11 @@
 /** The one list of built-in drivers, and the one place in the core that names any. */
 import type { DriverModule } from '@gantry/plugin-sdk/extension-point.ts';
+import logJsonFileManifest from '../drivers/log-json-file/manifest.json' with { type: 'json' };
+import { module as logJsonFile } from '../drivers/log-json-file/module.ts';
+import logLocalManifest from '../drivers/log-local/manifest.json' with { type: 'json' };
+import { module as logLocal } from '../drivers/log-local/module.ts';
+import logNoneManifest from '../drivers/log-none/manifest.json' with { type: 'json' };
+import { module as logNone } from '../drivers/log-none/module.ts';
 import mountBindManifest from '../drivers/mount-bind/manifest.json' with { type: 'json' };
 import { module as mountBind } from '../drivers/mount-bind/module.ts';
 import mountImageManifest from '../drivers/mount-image/manifest.json' with { type: 'json' };
@@ -37,6 +43,9 @@ export function builtinDrivers(
     ...Object.entries(runtimes).map(([name, program]) => runtimeDriver(name, program)),
     snapshotOverlay,
     snapshotVfs,
+    logJsonFile,
+    logLocal,
+    logNone,
     mountBind,
     mountImage,
     mountTmpfs,
@@ -55,6 +64,9 @@ export const builtinManifests: Readonly<Record<string, object>> = {
   'runtime/runc': runtimeOciManifest,
   'snapshot/overlay': snapshotOverlayManifest,
   'snapshot/vfs': snapshotVfsManifest,
+  'log/json-file': logJsonFileManifest,
+  'log/local': logLocalManifest,
+  'log/none': logNoneManifest,
   'mount/bind': mountBindManifest,
   'mount/image': mountImageManifest,
   'mount/tmpfs': mountTmpfsManifest,

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { mkdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { logPoint } from '@gantry/plugin-sdk/contracts/log.ts';
 import { mountPoint } from '@gantry/plugin-sdk/contracts/mount.ts';
 import { runtimePoint } from '@gantry/plugin-sdk/contracts/runtime.ts';
 import { snapshotPoint } from '@gantry/plugin-sdk/contracts/snapshot.ts';
@@ -34,7 +35,7 @@ import { Pulls } from './controllers/image/pull.ts';
 import { Pushes } from './controllers/image/push.ts';
 import { Registries } from './controllers/image/registries.ts';
 import { Images } from './controllers/image.ts';
-import { LogRotation } from './controllers/logs/rotation.ts';
+import { LogDelivery } from './controllers/logs/delivery.ts';
 import { StatsSampler } from './controllers/stats/sampler.ts';
 import { Volumes } from './controllers/volume/volumes.ts';
 import { effectHandlers } from './effects/handlers.ts';
@@ -69,7 +70,13 @@ export async function startDaemon(options: DaemonOptions, log: Logger): Promise<
   holdDataRoot(options.dataRoot);
   const metrics = options.metricsAddress ? await loadMetrics() : undefined;
   const host = new DriverHost({
-    points: [volumePoint, mountPoint, snapshotPoint, runtimePoint] as readonly ExtensionPoint<unknown>[],
+    points: [
+      volumePoint,
+      logPoint,
+      mountPoint,
+      snapshotPoint,
+      runtimePoint,
+    ] as readonly ExtensionPoint<unknown>[],
     builtins: builtinDrivers(options.runtimes),
     dirs: {
       driver: options.driverSocketDirs,
@@ -101,6 +108,7 @@ export async function startDaemon(options: DaemonOptions, log: Logger): Promise<
       engine.replay.stop();
       closeMetrics?.();
       await api.close();
+      engine.containers.letGo();
       await started;
       await host.stop();
       await engine.events.close();
@@ -108,6 +116,24 @@ export async function startDaemon(options: DaemonOptions, log: Logger): Promise<
       if (options.pidfile) await rm(options.pidfile, { force: true });
     },
   };
+}
+
+/** The default log driver's options are checked here, since it is a driver that knows them. */
+async function logDelivery(options: DaemonOptions, host: DriverHost, log: Logger): Promise<LogDelivery> {
+  const { dataRoot, execRoot } = options;
+  const delivery = new LogDelivery({
+    drivers: host,
+    identity: (plugin) => host.identity(plugin),
+    isBuiltin: (driver) => host.isBuiltin(logPoint, driver),
+    expect: (plugin) => host.expect(logPoint, plugin),
+    onAppear: (plugin, tell) => host.onAppear(plugin, tell),
+    log,
+    rootDir: path.join(dataRoot, 'containers'),
+    fifoDir: path.join(execRoot, 'logging'),
+    backlogDir: path.join(dataRoot, 'log-backlog'),
+  });
+  if (host.isBuiltin(logPoint, options.log.Type)) await delivery.check(options.log, '');
+  return delivery;
 }
 
 /** Its own file and its library cost a start that nobody wants metrics of nothing. */
@@ -192,7 +218,7 @@ async function buildEngine(
     restarts: new Restarts((driver, tell) => host.onAppear(driver, tell), log, stopping),
     attachments: new Attachments(),
     copies: new Copies(),
-    logRotation: new LogRotation(host, log),
+    logs: await logDelivery(options, host, log),
     rootDir: path.join(dataRoot, 'containers'),
     stateDir: path.join(execRoot, 'containers'),
     rmStateDir: removeIfEmpty,

@@ -8,7 +8,7 @@ export type FoundDriver<T> =
 
 export interface Drivers {
   /** Throws NotFound (no such driver, near names in the hint) or Unavailable (known but away). Never waits for it. */
-  driver<T>(point: ExtensionPoint<T>, name: string): Promise<T>;
+  driver<T>(point: ExtensionPoint<T>, name: string, call?: { signal: AbortSignal }): Promise<T>;
   /** Every driver of the point, and why the rest cannot be asked; never throws. */
   everyDriver<T>(point: ExtensionPoint<T>, call: { signal: AbortSignal }): Promise<readonly FoundDriver<T>[]>;
 }

@@ -158,6 +158,16 @@ export class DriverHost {
     if (!this.#builtins.has(driverId({ point, name }))) this.#plugins.expect(name);
   }
 
+  /** Whether that driver is part of the daemon. */
+  isBuiltin(point: ExtensionPoint<unknown>, name: string): boolean {
+    return this.#builtins.has(driverId({ point, name }));
+  }
+
+  /** What tells the plugin of that name from the one that comes after it; undefined while there is none. */
+  identity(name: string): string | undefined {
+    return this.#plugins.identity(name);
+  }
+
   /** Calls back each time the plugin's socket or spec file appears or is replaced; answers what ends that. */
   onAppear(name: string, onAppear: () => void): () => void {
     return this.#plugins.onAppear(name, onAppear);

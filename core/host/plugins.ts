@@ -64,6 +64,11 @@ export class Plugins {
     return [...new Set([...this.#plugins.keys(), ...this.#options.discovery.scan()])].sort();
   }
 
+  /** Of the file that is there now. */
+  identity(name: string): string | undefined {
+    return this.#look(name)?.identity;
+  }
+
   onAppear(name: string, onAppear: () => void): () => void {
     return this.#appearances.wait(name, this.#plugins.get(name)?.identity, onAppear);
   }

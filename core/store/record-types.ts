@@ -115,6 +115,8 @@ export interface ContainerRecord {
     readonly openStdin: boolean;
     readonly stdinOnce: boolean;
   };
+  /** Path of the log that people are shown; absent or '' when there is none. */
+  readonly logPath?: string;
   readonly autoRemove: boolean;
   /** Of an update that has not reached the task yet: `hostConfig` as it was before. */
   readonly limitsBefore?: ContainerRecord['hostConfig'];

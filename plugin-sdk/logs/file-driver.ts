@@ -1,8 +1,9 @@
 /** A log driver that keeps the output of each container in files of its own, with a size and a number. */
+import { appendFile } from 'node:fs/promises';
 import type { LogDriver, LogEntry, LogFileEndpoint, LogInfo, LogOptions } from '../contracts/log.ts';
 import { HostError } from '../errors.ts';
 import type { FileLimits } from './options.ts';
-import { RotatingFile, rotatedFiles } from './rotating-file.ts';
+import { LOG_MODE, RotatingFile, rotatedFiles } from './rotating-file.ts';
 
 export interface FileLogFormat {
   readonly framing: LogFileEndpoint['framing'];
@@ -36,8 +37,11 @@ export function fileLogDriver(format: FileLogFormat): LogDriver {
     },
     start: async ({ info }) => {
       if (logs.has(info.containerId)) return;
-      const file = new RotatingFile(format.pathOf(info), format.limits(info.options));
-      logs.set(info.containerId, { file, encode: format.encoder(info) });
+      const path = format.pathOf(info);
+      const log = { file: new RotatingFile(path, format.limits(info.options)), encode: format.encoder(info) };
+      logs.set(info.containerId, log);
+      // There from the start on, for who watches it. A disk that is full is no reason not to start.
+      await appendFile(path, '', { mode: LOG_MODE }).catch(() => {});
     },
     append: async ({ containerId, entries, mark }) => {
       const { file, encode } = logOf(containerId);

@@ -19,7 +19,7 @@ import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import type { FileLimits } from './options.ts';
 
-const MODE = 0o640;
+export const LOG_MODE = 0o640;
 
 export class RotatingFile {
   readonly #path: string;
@@ -47,7 +47,7 @@ export class RotatingFile {
     if (inode !== undefined && inodeOf(this.#path) !== inode && inodeOf(`${this.#path}.1`) === inode) {
       renameSync(`${this.#path}.1`, this.#path);
     }
-    const fd = openSync(this.#path, 'a', MODE);
+    const fd = openSync(this.#path, 'a', LOG_MODE);
     const { ino, size } = fstatSync(fd);
     this.#fd = fd;
     this.#inode = ino;
@@ -148,7 +148,7 @@ function inodeOf(path: string): number | undefined {
 async function compressFile(file: string): Promise<void> {
   const half = `${file}.gz.tmp`;
   try {
-    await pipeline(createReadStream(file), createGzip(), createWriteStream(half, { mode: MODE }));
+    await pipeline(createReadStream(file), createGzip(), createWriteStream(half, { mode: LOG_MODE }));
     renameSync(half, `${file}.gz`);
     rmSync(file, { force: true });
   } catch {

@@ -125,10 +125,11 @@ t.test('a container that has ended', async (t) => {
     const name = await ran(
       daemon,
       'head -c 50000000 /dev/urandom >/tmp/f; cat /tmp/f; sha256sum </tmp/f >&2',
+      ...['--log-driver', 'local', '--log-opt', 'max-size=100m'],
     );
     const before = beginPeak(daemon.pid);
     const sum = await shell(daemon, `$D logs ${name} 2>/dev/null | sha256sum`);
-    t.equal(sum, (await daemon.docker(['logs', '--tail', '1', name])).stderr);
+    t.equal(sum, (await daemon.docker(['logs', '--tail', '2', name])).stderr);
     const slow = await shell(daemon, `$D logs ${name} 2>/dev/null | { sleep 1; wc -c; }`);
     t.equal(slow.trim(), '50000000');
     t.ok(peakMemory(daemon.pid) - before < 40_000, 'the daemon needed less than 40 MB more', {
@@ -390,7 +391,7 @@ t.test('log drivers and their options', async (t) => {
       const format = '{{json .HostConfig.LogConfig}} {{.LogPath}}';
       return (await daemon.docker(['inspect', '--format', format, stdout.trim()])).stdout;
     };
-    t.match(await config(), /^\{"Type":"json-file","Config":\{\}\} .*container\.log\n$/);
+    t.match(await config(), /^\{"Type":"json-file","Config":\{\}\} \/.*\/([0-9a-f]{64})\/\1-json\.log\n$/);
     t.match(await config('--log-opt', 'max-size=1m'), /^\{"Type":"json-file","Config":\{"max-size":"1m"\}\}/);
     t.match(await config('--log-driver', 'none'), /^\{"Type":"none","Config":\{\}\} \n$/);
   });
@@ -489,5 +490,8 @@ async function idOf(daemon: TestDaemon, name: string): Promise<string> {
 }
 
 function logFiles(daemon: TestDaemon, id: string): readonly string[] {
-  return readdirSync(join(daemon.dataRoot, 'containers', id)).filter((name) => name.includes('log'));
+  const names = readdirSync(join(daemon.dataRoot, 'containers', id));
+  return names.filter(
+    (name) => name.includes('log') && !name.startsWith('container.log') && name !== 'log.state',
+  );
 }

@@ -1,7 +1,6 @@
 /** `/containers/ID/attach` and `/containers/ID/attach/ws`. */
 import type { Duplex } from 'node:stream';
 import { detachSequence } from '../../controllers/container/detach-keys.ts';
-import { requireReadableLog } from '../../controllers/logs/container-logs.ts';
 import type { Engine } from '../../engine.ts';
 import { containerEvent } from '../../events/emit.ts';
 import type { ContainerRecord } from '../../store/record-types.ts';
@@ -50,7 +49,7 @@ async function attach(engine: Engine, call: Call, open: Open): Promise<undefined
   const { id, process } = container;
   const detachKeys = detachSequence(query.text('detachKeys'));
   const [streams, replays] = [query.flag('stream'), query.flag('logs')];
-  if (replays) requireReadableLog(container);
+  if (replays) containers.requireReadableLog(container);
   const { stream, stdin, framed } = await open(call, container);
   containerEvent(events, container, 'attach');
   const request = {

@@ -1,7 +1,6 @@
 /** Containers as the newest Engine API shows them. */
 
 import { hostnameOf } from '../../controllers/container/etc/hostname.ts';
-import { isLogKept } from '../../controllers/logs/log-config.ts';
 import type { Engine } from '../../engine.ts';
 import type { ContainerHealth, ContainerMount, ContainerRecord } from '../../store/record-types.ts';
 import { isUp, labelsOf } from '../container-filters.ts';
@@ -22,7 +21,7 @@ export function containerView(engine: Engine, container: ContainerRecord): objec
     ResolvConfPath: `${engine.dirs.data}/containers/${container.id}/resolv.conf`,
     HostnamePath: `${engine.dirs.data}/containers/${container.id}/hostname`,
     HostsPath: `${engine.dirs.data}/containers/${container.id}/hosts`,
-    LogPath: isLogKept(container) ? `${engine.dirs.data}/containers/${container.id}/container.log` : '',
+    LogPath: container.logPath ?? '',
     Name: `/${container.name}`,
     RestartCount: container.restarts ?? 0,
     Driver: container.snapshotDriver,

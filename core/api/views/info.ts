@@ -2,7 +2,6 @@ import { readdirSync, readFileSync, statfsSync } from 'node:fs';
 import os from 'node:os';
 import type { RegistryDefaults } from '../../config/defaults.ts';
 import { type HostSupport, hostSupport } from '../../controllers/container/options/host-support.ts';
-import { LOG_DRIVERS } from '../../controllers/logs/log-config.ts';
 import type { Engine } from '../../engine.ts';
 
 /** `GET /info`: what this daemon is, has, and was told. */
@@ -29,7 +28,7 @@ export function infoView(engine: Engine): object {
       Volume: names('volume'),
       Network: ['host', 'none'],
       Authorization: null,
-      Log: LOG_DRIVERS,
+      Log: names('log'),
     },
     MemoryLimit: support.memoryLimit,
     SwapLimit: support.swapLimit,

@@ -5,7 +5,7 @@ import { runtimePoint, type StdioEndpoint, type TaskState } from '@gantry/plugin
 import { HostError, messageChain } from '@gantry/plugin-sdk/errors.ts';
 import { containerEvent } from '../../events/emit.ts';
 import type { ContainerHealth, ContainerRecord } from '../../store/record-types.ts';
-import { containerLogs, type LogsRequest } from '../logs/container-logs.ts';
+import { containerLogs, type LogsRequest, requireReadableLog } from '../logs/container-logs.ts';
 import type { AttachRequest } from './attachment.ts';
 import { type ContainerContext, isRestarting, ZERO_TIME } from './context.ts';
 import { type Created, createContainer } from './create.ts';
@@ -202,6 +202,11 @@ export class Containers {
     return (await this.#ctx.drivers.driver(runtimePoint, runtime)).attach({ id }, { signal });
   }
 
+  /** Throws when there is no log to be read. */
+  requireReadableLog(record: ContainerRecord): void {
+    requireReadableLog(this.#ctx, record);
+  }
+
   /** What the container wrote, as Docker's clients get it; `follow` goes on until it ends. */
   logs(reference: string, request: LogsRequest, signal: AbortSignal): AsyncGenerator<Buffer> {
     return containerLogs(this.#ctx, this.find(reference), request, signal);
@@ -220,11 +225,17 @@ export class Containers {
     containerEvent(this.#ctx.events, record, 'resize', { height: String(rows), width: String(columns) });
   }
 
+  /** The daemon stops: logs are carried on by the next one. */
+  letGo(): void {
+    this.#ctx.logs.stop();
+  }
+
   /**
    * After a restart of the daemon or of the machine: what still runs is watched again, what has ended meanwhile is
    * settled. Resolves when every record says what is true.
    */
   async adopt(): Promise<void> {
+    await this.#ctx.logs.adopt(this.all());
     await Promise.all(
       this.all().map((record) =>
         this.#adoptOne(record).catch((error: unknown) => {

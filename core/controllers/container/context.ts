@@ -9,7 +9,7 @@ import type { ContainerRecord } from '../../store/record-types.ts';
 import type { Store } from '../../store/store.ts';
 import type { Drivers } from '../drivers.ts';
 import type { Images } from '../image.ts';
-import type { LogRotation } from '../logs/rotation.ts';
+import type { LogDelivery } from '../logs/delivery.ts';
 import type { Volumes } from '../volume/volumes.ts';
 import type { Attachments } from './attachments.ts';
 import type { Copies } from './copies.ts';
@@ -31,7 +31,7 @@ export interface ContainerContext {
   readonly health: HealthChecks;
   readonly attachments: Attachments;
   readonly copies: Copies;
-  readonly logRotation: LogRotation;
+  readonly logs: LogDelivery;
   /** Specifications of tasks about to be created, by id; the ledger keeps only the id. */
   readonly taskSpecs: Map<string, TaskSpec>;
   readonly log: Logger;

@@ -51,6 +51,7 @@ export async function createContainer(
   checkPlatform(platform, image, body.Image);
   const healthcheck = mergeHealthcheck(body.Healthcheck, image.config.Healthcheck);
   const id = randomBytes(32).toString('hex');
+  const { logPath } = await ctx.logs.check(logConfig, id);
   const processSpec = processOf(body, image);
   const plan = planMounts({
     hostConfig,
@@ -75,6 +76,7 @@ export async function createContainer(
         mounts,
         processSpec,
         logConfig,
+        logPath,
         ctx,
       });
       await makeContainer(ctx, record, own, signal);
@@ -243,9 +245,10 @@ function recordOf(parts: {
   mounts: readonly ContainerMount[];
   processSpec: ProcessSpec;
   logConfig: LogConfig;
+  logPath: string;
   ctx: ContainerContext;
 }): ContainerRecord {
-  const { id, name, body, raw, hostConfig, image, mounts, processSpec, logConfig, ctx } = parts;
+  const { id, name, body, raw, hostConfig, image, mounts, processSpec, logConfig, logPath, ctx } = parts;
   const { HostConfig: given, NetworkingConfig: _, ...config } = raw;
   return {
     id,
@@ -265,6 +268,7 @@ function recordOf(parts: {
       Labels: { ...image.config.Labels, ...body.Labels },
     },
     hostConfig: { ...(given as object | null | undefined), ...hostConfig, LogConfig: logConfig },
+    logPath,
     process: processSpec,
     autoRemove: hostConfig.AutoRemove ?? false,
     mounts,

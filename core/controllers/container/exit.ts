@@ -9,7 +9,6 @@ import type { Operation } from '../../store/operation.ts';
 import type { ContainerRecord, VolumeRecord } from '../../store/record-types.ts';
 import { isRefusal } from '../../store/refusal.ts';
 import type { Changes } from '../../store/store.ts';
-import { logFileOf } from '../logs/container-logs.ts';
 import { volumeEffect, volumeKeys } from '../volume/record.ts';
 import { containersUsing } from '../volume/use.ts';
 import { afterExit, scheduleRestart } from './after-exit.ts';
@@ -23,7 +22,6 @@ const ABSENT_DRIVER_MS = 500;
 export function monitor(ctx: ContainerContext, record: ContainerRecord, { adopted = false } = {}): void {
   const { id, runtime } = record;
   ctx.health.watch(ctx, record, { adopted });
-  ctx.logRotation.watch(record, logFileOf(ctx.rootDir, id));
   void (async () => {
     await settleExit(ctx, id, await untilExit(ctx, id, runtime));
   })().catch((error: unknown) => {
@@ -50,7 +48,7 @@ export async function settleExit(ctx: ContainerContext, id: string, exit: TaskEx
   await ctx.locks.hold([`container/${id}`], undefined, async () => {
     const record = ctx.store.records.get('container', id);
     if (record?.state.status !== 'running') return;
-    ctx.logRotation.unwatch(id);
+    await ctx.logs.ended(record);
     const health = ctx.health.unwatch(record);
     const ended = setState(health ? { ...record, health } : record, {
       status: 'exited',
@@ -74,6 +72,7 @@ export async function settleExit(ctx: ContainerContext, id: string, exit: TaskEx
     }
     await release(ctx, op, id, (held) => !keepsStopped(held), signal);
     if (record.autoRemove) {
+      await ctx.logs.removing(record);
       await holdOwnVolumes(ctx, record, signal, async (own) => {
         const gone = await finishRemoval(ctx, op, exited, own, signal);
         tellEnd(ctx, exited);
@@ -116,6 +115,7 @@ export async function removeRecord(
     });
     tellRemoval(ctx, record, await finishRemoval(ctx, op, record, own, signal));
   };
+  await ctx.logs.removing(record);
   await (withVolumes ? holdOwnVolumes(ctx, record, signal, remove) : remove([]));
 }
 

@@ -6,8 +6,8 @@ import { containerEvent, volumeMountEvents } from '../../events/emit.ts';
 import { effect } from '../../store/effect.ts';
 import type { LockKey } from '../../store/locks.ts';
 import type { ContainerRecord } from '../../store/record-types.ts';
-import { logFileOf } from '../logs/container-logs.ts';
 import { isLogKept } from '../logs/log-config.ts';
+import { journalFileIn } from '../logs/pump.ts';
 import { type ContainerContext, setState, ZERO_TIME } from './context.ts';
 import { writeEtcFiles } from './etc/files.ts';
 import { monitor, removeRecord } from './exit.ts';
@@ -81,8 +81,11 @@ export async function launch(
   if (shm) await op.make(shm, signal);
   await writeEtcFiles(record, dir, ctx.defaults);
   await makeWorkingDirectory(rootfs, record.process.cwd);
-  const logPath = isLogKept(record) ? logFileOf(ctx.rootDir, id) : '';
+  const logPath = isLogKept(record) ? journalFileIn(dir) : '';
   ctx.taskSpecs.set(id, await taskSpec(ctx, record, { rootfs, mounts, logPath }));
+  await ctx.logs.begin(record, signal);
+  using logging = new DisposableStack();
+  logging.defer(() => ctx.logs.abandon(id));
   const { pid } = await op.make<{ pid: number }>(task, signal).finally(() => ctx.taskSpecs.delete(id));
   await ctx.attachments.connect(id, () => driver.attach({ id }, { signal }));
   await driver.start({ id }, { signal });
@@ -104,6 +107,7 @@ export async function launch(
     },
   );
   await op.commit({ put: [{ kind: 'container', id, record: started }] });
+  logging.move();
   volumeMountEvents(ctx.events, started, 'mount');
   containerEvent(ctx.events, started, 'start');
   monitor(ctx, started);

@@ -1,12 +1,14 @@
-/** `docker logs`: which file is read, from where to where, and in what shape. */
+/** `docker logs`: which files are read, from where to where, and in what shape. */
 import path from 'node:path';
-import { HostError } from '@gantry/plugin-sdk/errors.ts';
+import { HostError, messageChain } from '@gantry/plugin-sdk/errors.ts';
+import type { CriEntry } from '@gantry/plugin-sdk/logs/cri.ts';
 import type { ContainerRecord } from '../../store/record-types.ts';
 import type { ContainerContext } from '../container/context.ts';
 import { LogEncoder, type LogShape } from './encoder.ts';
 import { LogGrowth } from './growth.ts';
-import { isLogKept } from './log-config.ts';
-import { logDetails } from './log-details.ts';
+import { isCached, logConfigOf } from './log-config.ts';
+import { logDetails } from './log-info.ts';
+import { readFromDriver } from './read-driver.ts';
 import { readLog } from './read-log.ts';
 
 export interface LogsRequest extends Omit<LogShape, 'terminal' | 'details'> {
@@ -16,15 +18,10 @@ export interface LogsRequest extends Omit<LogShape, 'terminal' | 'details'> {
   readonly details: boolean;
 }
 
-/** Path of the log that the runtime writes, below the directory of all containers. */
-export function logFileOf(rootDir: string, id: string): string {
-  return path.join(rootDir, id, 'container.log');
-}
-
 /** Throws when there is no log to be read. */
-export function requireReadableLog(record: ContainerRecord): void {
+export function requireReadableLog(ctx: ContainerContext, record: ContainerRecord): void {
   const { state } = record;
-  if (!isLogKept(record)) {
+  if (!ctx.logs.isReadable(record)) {
     throw new HostError(
       'NotImplemented',
       'LOG_NOT_KEPT',
@@ -46,7 +43,7 @@ export function containerLogs(
   request: LogsRequest,
   signal: AbortSignal,
 ): AsyncGenerator<Buffer> {
-  requireReadableLog(record);
+  requireReadableLog(ctx, record);
   const encoder = new LogEncoder({
     ...request,
     terminal: record.process.terminal,
@@ -57,26 +54,59 @@ export function containerLogs(
 
 async function* encodedLog(
   ctx: ContainerContext,
-  { id }: ContainerRecord,
-  { tail, follow, until }: LogsRequest,
+  record: ContainerRecord,
+  request: LogsRequest,
   encoder: LogEncoder,
   signal: AbortSignal,
 ): AsyncGenerator<Buffer> {
-  using cleanup = new DisposableStack();
-  const file = logFileOf(ctx.rootDir, id);
-  // Looked up again, in one go with waiting for its end: it may have ended since the caller asked.
-  const runs = ctx.store.records.get('container', id)?.state.status === 'running';
-  const growth = follow && runs ? growthOf(ctx, id, file, endSignal(signal, until)) : undefined;
-  cleanup.defer(() => growth?.stop());
-  for await (const entries of readLog({ file, tail, growth })) {
+  for await (const entries of entriesOf(ctx, record, request, signal)) {
     const bytes = encoder.encode(entries);
     if (bytes.length > 0) yield bytes;
     if (encoder.ended || signal.aborted) return;
   }
 }
 
-function growthOf(ctx: ContainerContext, id: string, file: string, signal: AbortSignal): LogGrowth {
-  return new LogGrowth(file, ctx.waiters.wait(id, 'not-running', signal));
+/** From the driver when it gives logs back; a copy that is kept here stands in for a driver that does not answer. */
+async function* entriesOf(
+  ctx: ContainerContext,
+  record: ContainerRecord,
+  request: LogsRequest,
+  signal: AbortSignal,
+): AsyncGenerator<readonly CriEntry[]> {
+  if (ctx.logs.readsItself(record)) {
+    try {
+      yield* await readFromDriver(ctx, record, request, signal);
+      return;
+    } catch (error) {
+      if (signal.aborted || !isCached(logConfigOf(record))) throw error;
+      ctx.log.warn({ container: record.id, error: messageChain(error) }, 'log driver gives nothing back');
+    }
+  }
+  yield* kept(ctx, record, request, signal);
+}
+
+async function* kept(
+  ctx: ContainerContext,
+  record: ContainerRecord,
+  { tail, follow, until }: LogsRequest,
+  signal: AbortSignal,
+): AsyncGenerator<readonly CriEntry[]> {
+  using cleanup = new DisposableStack();
+  const { id } = record;
+  const list = () => ctx.logs.files(record);
+  const file = (await list()).at(-1)?.path ?? '';
+  // Looked up again, in one go with waiting for its end: it may have ended since the caller asked.
+  const runs = ctx.store.records.get('container', id)?.state.status === 'running';
+  let growth: LogGrowth | undefined;
+  if (follow && runs) {
+    const dirs = [...new Set([path.join(ctx.rootDir, id), path.dirname(file)])];
+    const ended = ctx.waiters.wait(id, 'not-running', endSignal(signal, until));
+    growth = new LogGrowth({ dirs, file, ended, catchUp: () => ctx.logs.catchUp(id) });
+    cleanup.defer(ctx.logs.follow(id));
+    cleanup.defer(() => growth?.stop());
+  }
+  await ctx.logs.catchUp(id);
+  yield* readLog({ list, tail, growth });
 }
 
 /** Nothing that comes after `until` is shown, so nothing need be waited for either. */

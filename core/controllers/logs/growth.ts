@@ -1,6 +1,5 @@
 /** Tells when a log may have grown, and where it ends for good. */
 import { type FSWatcher, watch } from 'node:fs';
-import path from 'node:path';
 import { lookAt } from './log-files.ts';
 
 /** For what the kernel does not tell of: file systems without inotify, or no watch to be had. */
@@ -11,23 +10,35 @@ export interface LogEnd {
   readonly file: { readonly inode: number; readonly size: number } | undefined;
 }
 
+export interface Growing {
+  /** Directories in which something changes when there is more. */
+  readonly dirs: readonly string[];
+  /** Path of the file that is written to. */
+  readonly file: string;
+  /** Settles when the writer has written everything, or when nobody wants to know any more. */
+  readonly ended: Promise<unknown>;
+  /** Has what there is written to the file. */
+  readonly catchUp?: () => Promise<void>;
+}
+
 export class LogGrowth {
-  readonly #watcher: FSWatcher | undefined;
+  readonly #growing: Growing;
+  readonly #watchers: readonly (FSWatcher | undefined)[];
   readonly #poll: NodeJS.Timeout;
   #changed = false;
   #wake: (() => void) | undefined;
   #end: LogEnd | undefined;
 
-  /** `ended` settles when the writer has written everything, or when nobody wants to know any more. */
-  constructor(file: string, ended: Promise<unknown>) {
+  constructor(growing: Growing) {
+    this.#growing = growing;
     const end = () => {
       // At once: a container that is started again goes on in the same file.
-      this.#end = { file: lookAt(file) };
+      this.#end = { file: lookAt(growing.file) };
       this.#tell();
     };
-    ended.then(end, end);
+    growing.ended.then(end, end);
     this.#poll = setInterval(() => this.#tell(), POLL_MS).unref();
-    this.#watcher = watchDirectory(path.dirname(file), () => this.#tell());
+    this.#watchers = growing.dirs.map((dir) => watchDirectory(dir, () => this.#tell()));
   }
 
   /** Known once everything was written. */
@@ -43,11 +54,12 @@ export class LogGrowth {
       await promise;
     }
     this.#changed = false;
+    await this.#growing.catchUp?.();
   }
 
   stop(): void {
     clearInterval(this.#poll);
-    this.#watcher?.close();
+    for (const watcher of this.#watchers) watcher?.close();
     this.#tell();
   }
 

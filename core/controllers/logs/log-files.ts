@@ -1,67 +1,58 @@
 /**
- * The files of one container's log: `container.log`, which is written to, and `container.log.1` and on, which are older.
- * Renaming and opening are both done in one go of the event loop, so neither sees half of the other.
+ * The files of one container's log, the oldest first, as they are at one moment. They are renamed, compressed and removed
+ * while somebody reads, so that they are known by their inodes and held open.
  */
-import { closeSync, fstatSync, openSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  createReadStream,
+  createWriteStream,
+  fstatSync,
+  openSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip } from 'node:zlib';
+import type { LogFileEndpoint } from '@gantry/plugin-sdk/contracts/log.ts';
 
 export interface LogFile {
   readonly fd: number;
   readonly inode: number;
   /** Its length when it was opened. */
   readonly size: number;
+  readonly framing: LogFileEndpoint['framing'];
+  readonly compressed: boolean;
 }
 
-/** Numbers of the older files, the newest first. */
-function olderNumbers(file: string): readonly number[] {
-  const prefix = `${path.basename(file)}.`;
-  return namesIn(path.dirname(file))
-    .filter((name) => name.startsWith(prefix) && /^\d+$/.test(name.slice(prefix.length)))
-    .map((name) => Number(name.slice(prefix.length)))
-    .sort((a, b) => a - b);
-}
-
-function namesIn(dir: string): readonly string[] {
-  return orUndefined(() => readdirSync(dir)) ?? [];
-}
-
-/** Paths of all that there is, the oldest first; the last need not be there. */
-function pathsOf(file: string): readonly string[] {
-  return [
-    ...olderNumbers(file)
-      .map((number) => `${file}.${number}`)
-      .reverse(),
-    file,
-  ];
-}
+/** Where the files are now. Asked anew when one was renamed. */
+export type ListFiles = () => Promise<readonly LogFileEndpoint[]>;
 
 /** Opens all, the oldest first; the caller closes them. Before the first start there are none. */
-export function openLog(file: string): LogFile[] {
-  return pathsOf(file).flatMap((one) => openOne(one) ?? []);
+export function openLog(files: readonly LogFileEndpoint[]): LogFile[] {
+  return files.flatMap((one) => openOne(one) ?? []);
 }
 
 /** Opens the file that came after the one of that inode; undefined when there is none. */
-export function openNext(file: string, inode: number): LogFile | undefined {
-  if (inodeOf(file) === inode) return undefined;
-  const there = pathsOf(file).filter((one) => inodeOf(one) !== undefined);
-  const index = there.findIndex((one) => inodeOf(one) === inode);
+export function openNext(files: readonly LogFileEndpoint[], inode: number): LogFile | undefined {
+  const last = files.at(-1);
+  if (last && lookAt(last.path)?.inode === inode) return undefined;
+  const there = files.filter((one) => lookAt(one.path) !== undefined);
+  const index = there.findIndex((one) => lookAt(one.path)?.inode === inode);
   const next = there[index + 1];
   return next === undefined ? undefined : openOne(next);
 }
 
-function openOne(file: string): LogFile | undefined {
+function openOne({ path: file, framing, compressed }: LogFileEndpoint): LogFile | undefined {
   const fd = orUndefined(() => openSync(file, 'r'));
   if (fd === undefined) return undefined;
   const { ino, size } = fstatSync(fd);
-  return { fd, inode: ino, size };
+  return { fd, inode: ino, size, framing, compressed };
 }
 
 export function closeLog(files: readonly LogFile[]): void {
   for (const { fd } of files) closeSync(fd);
-}
-
-function inodeOf(file: string): number | undefined {
-  return lookAt(file)?.inode;
 }
 
 /** The file as it is now; undefined when it is not there. */
@@ -70,16 +61,21 @@ export function lookAt(file: string): { readonly inode: number; readonly size: n
   return found && { inode: found.ino, size: found.size };
 }
 
-/** Makes the current file the first of the older ones; its writer goes on writing to it until it opens a new one. */
-export function renameLog(file: string): void {
-  for (const number of olderNumbers(file).toReversed())
-    renameSync(`${file}.${number}`, `${file}.${number + 1}`);
-  renameSync(file, `${file}.1`);
-}
+let unpacked = 0;
 
-/** Removes the oldest, so that `count` files are left with the current one. */
-export function pruneLog(file: string, count: number): void {
-  for (const number of olderNumbers(file)) if (number >= count) rmSync(`${file}.${number}`, { force: true });
+/** The file as it was before it was compressed, in the place of the compressed one, which is closed. */
+export async function unpack(file: LogFile): Promise<LogFile> {
+  if (!file.compressed) return file;
+  const name = path.join(tmpdir(), `gantry-log-${process.pid}-${unpacked++}`);
+  try {
+    const source = createReadStream('', { fd: file.fd, start: 0, autoClose: false });
+    await pipeline(source, createGunzip(), createWriteStream(name, { mode: 0o600 }));
+    const fd = openSync(name, 'r');
+    closeSync(file.fd);
+    return { ...file, fd, size: fstatSync(fd).size, compressed: false };
+  } finally {
+    rmSync(name, { force: true });
+  }
 }
 
 function orUndefined<T>(look: () => T): T | undefined {

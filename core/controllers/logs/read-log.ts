@@ -1,17 +1,28 @@
 /** The entries of a container's log, from its older files to the newest, and on while it grows. */
 import { read } from 'node:fs';
 import { promisify } from 'node:util';
-import { type CriEntry, CriParser, type StreamNumber } from '@gantry/plugin-sdk/logs/cri.ts';
+import {
+  type CriEntry,
+  CriParser,
+  type ParseLines,
+  parseEntries,
+  type StreamNumber,
+} from '@gantry/plugin-sdk/logs/cri.ts';
+import { parseJsonLines } from '@gantry/plugin-sdk/logs/json-file.ts';
 import type { LogGrowth } from './growth.ts';
-import { closeLog, type LogFile, openLog, openNext } from './log-files.ts';
+import { closeLog, type ListFiles, type LogFile, openLog, openNext, unpack } from './log-files.ts';
 import { tailPosition } from './tail.ts';
 
 const readAt = promisify(read);
-const CHUNK_BYTES = 64 * 1024;
+const CHUNK_BYTES = 256 * 1024;
+
+export const PARSERS: Readonly<Record<LogFile['framing'], ParseLines>> = {
+  cri: parseEntries,
+  'json-file': parseJsonLines,
+};
 
 export interface LogRead {
-  /** Path of the file that is written to. */
-  readonly file: string;
+  readonly list: ListFiles;
   /** Number of lines from the end; all when it is negative. */
   readonly tail: number;
   /** Follow the log until it ends. */
@@ -19,17 +30,18 @@ export interface LogRead {
 }
 
 /** Entries refer to a buffer that the next round writes over. */
-export async function* readLog({ file, tail, growth }: LogRead): AsyncGenerator<readonly CriEntry[]> {
-  const files = openLog(file);
+export async function* readLog({ list, tail, growth }: LogRead): AsyncGenerator<readonly CriEntry[]> {
+  const files = openLog(await list());
   try {
     const start = tail < 0 ? undefined : await tailPosition(files, tail);
     const reader = new LogReader(start?.skip);
-    for (const [index, one] of files.entries()) {
-      if (index < (start?.file ?? 0)) continue;
+    for (let index = start?.file ?? 0; index < files.length; index += 1) {
+      const one = await unpack(files[index] as LogFile);
+      files[index] = one;
       const offset = index === start?.file ? start.offset : 0;
       yield* reader.entries(one, offset, one.size);
     }
-    if (growth) yield* follow(file, files, reader, growth);
+    if (growth) yield* follow(list, files, reader, growth);
   } finally {
     closeLog(files);
   }
@@ -37,7 +49,7 @@ export async function* readLog({ file, tail, growth }: LogRead): AsyncGenerator<
 
 /** `files`: those that are open; the last is read on, and what comes after it is added. */
 async function* follow(
-  file: string,
+  list: ListFiles,
   files: LogFile[],
   reader: LogReader,
   growth: LogGrowth,
@@ -46,24 +58,33 @@ async function* follow(
     const { end } = growth;
     const current = files.at(-1);
     // Looked for before the rest is read: once there is a next one, nothing is written to the current any more.
-    const next = current ? openNext(file, current.inode) : openLog(file)[0];
+    const next = await nextFile(list, current);
     if (next) files.push(next);
     if (current) {
       const isLast = end?.file?.inode === current.inode;
       yield* reader.entries(current, reader.offset, isLast ? end.file.size : undefined);
       if (isLast) return;
     }
-    if (next) reader.offset = 0;
-    else if (end) return;
+    if (next) {
+      reader.offset = 0;
+      closeLog(files.splice(0, files.length - 1));
+    } else if (end) return;
     else await growth.next();
   }
+}
+
+async function nextFile(list: ListFiles, current: LogFile | undefined): Promise<LogFile | undefined> {
+  const files = await list();
+  const next = current ? openNext(files, current.inode) : openLog(files.slice(0, 1))[0];
+  return next && unpack(next);
 }
 
 class LogReader {
   offset = 0;
   readonly #skip: Map<StreamNumber, number>;
-  readonly #parser = new CriParser();
   readonly #chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+  #framing: LogFile['framing'] = 'cri';
+  #parser = new CriParser();
 
   constructor(skip: Map<StreamNumber, number> = new Map()) {
     this.#skip = skip;
@@ -71,10 +92,14 @@ class LogReader {
 
   /** Up to `end`, or to what there is; `offset` then says where. */
   async *entries(
-    { fd }: LogFile,
+    { fd, framing }: LogFile,
     from: number,
     end = Number.POSITIVE_INFINITY,
   ): AsyncGenerator<readonly CriEntry[]> {
+    if (framing !== this.#framing) {
+      this.#framing = framing;
+      this.#parser = new CriParser(PARSERS[framing]);
+    }
     this.offset = from;
     while (this.offset < end) {
       const length = Math.min(CHUNK_BYTES, end - this.offset);

@@ -4,10 +4,11 @@ import { promisify } from 'node:util';
 import {
   type CriEntry,
   LONGEST_BYTES,
-  parseEntries,
+  type ParseLines,
   type StreamNumber,
 } from '@gantry/plugin-sdk/logs/cri.ts';
-import type { LogFile } from './log-files.ts';
+import { type LogFile, unpack } from './log-files.ts';
+import { PARSERS } from './read-log.ts';
 
 const readAt = promisify(read);
 const BLOCK_BYTES = 64 * 1024;
@@ -22,13 +23,16 @@ export interface LogPosition {
   readonly skip: Map<StreamNumber, number>;
 }
 
-/** The beginning of the last `count` lines of both streams together. `files`: the oldest first. */
-export async function tailPosition(files: readonly LogFile[], count: number): Promise<LogPosition> {
+/** The beginning of the last `count` lines of both streams together. `files`: the oldest first; those looked at are unpacked. */
+export async function tailPosition(files: LogFile[], count: number): Promise<LogPosition> {
   const search = new TailSearch(count);
   const last = files.length - 1;
   let found: LogPosition = { file: Math.max(0, last), offset: files[last]?.size ?? 0, skip: new Map() };
   for (let file = last; file >= 0; file -= 1) {
-    for await (const { bytes, offset, entries } of blocksBackwards(files[file] as LogFile)) {
+    if (file < last && search.over) return found;
+    const one = await unpack(files[file] as LogFile);
+    files[file] = one;
+    for await (const { bytes, offset, entries } of blocksBackwards(one, PARSERS[one.framing])) {
       for (const entry of entries.toReversed()) {
         if (search.takes(entry)) found = { file, offset: offset + entry.start, skip: search.skipped() };
         if (search.over) return found;
@@ -90,7 +94,7 @@ interface Block {
 }
 
 /** The entries of the file, block by block from its end; what is no whole line at its end is passed over. */
-async function* blocksBackwards({ fd, size }: LogFile): AsyncGenerator<Block> {
+async function* blocksBackwards({ fd, size }: LogFile, parse: ParseLines): AsyncGenerator<Block> {
   // The beginning of a block belongs to a line that the block before it begins.
   let head = Buffer.alloc(0);
   for (let end = size; end > 0; ) {
@@ -101,7 +105,7 @@ async function* blocksBackwards({ fd, size }: LogFile): AsyncGenerator<Block> {
     const first = offset === 0 ? 0 : bytes.indexOf('\n') + 1;
     head = offset > 0 && first === 0 ? bytes : bytes.subarray(0, first);
     if (offset === 0 || first > 0)
-      yield { bytes: block.length, offset, entries: parseEntries(bytes, first).entries };
+      yield { bytes: block.length, offset, entries: parse(bytes, first).entries };
     if (head.length > LONGEST_BYTES) head = Buffer.alloc(0);
     end = offset;
   }

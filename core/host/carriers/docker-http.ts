@@ -3,7 +3,11 @@
  * answers mean. Errors: Unknown `DRIVER_ERROR` (the plugin's own words, unchanged), Unknown `DRIVER_BAD_ANSWER`,
  * Unavailable `DRIVER_UNAVAILABLE` (nothing was sent), Unavailable `DRIVER_CONNECTION_LOST` (the outcome is unknown).
  */
-import { HostError } from '@gantry/plugin-sdk/errors.ts';
+import { once } from 'node:events';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Readable } from 'node:stream';
+import { HostError, isHostError } from '@gantry/plugin-sdk/errors.ts';
 import type { WireMethod } from '@gantry/plugin-sdk/wire/method.ts';
 import { fieldOf, parseFirstJson, readMessage } from '@gantry/plugin-sdk/wire/read.ts';
 import type { PluginAddress } from '../plugin-address.ts';
@@ -14,6 +18,8 @@ import { DialFailed, HttpPool } from './http-pool.ts';
 
 /** Bodies of refusals are for people: longer ones are web pages. */
 const MAX_REFUSAL = 4096;
+const USER_AGENT = 'Go-http-client/1.1';
+const ACCEPT = 'application/vnd.docker.plugins.v1.2+json';
 
 export class DockerHttp {
   readonly plugin: string;
@@ -39,8 +45,41 @@ export class DockerHttp {
     throw this.#badAnswer(method, read.faults.join('; '));
   }
 
+  /** Sends one request and answers the body as it comes, once a 200 is there. `signal` ends only the wait for that. */
+  async stream(method: WireMethod, request: object, signal: AbortSignal): Promise<Readable> {
+    const socket = await this.#dialled(method, signal);
+    const asked = httpRequest({
+      createConnection: () => socket,
+      method: 'POST',
+      path: `/${method.name}`,
+      headers: { Host: this.address.hostHeader, Accept: ACCEPT, 'User-Agent': USER_AGENT },
+    });
+    asked.end(bodyText(method, request));
+    try {
+      const [answer] = (await once(asked, 'response', { signal })) as [IncomingMessage];
+      if (answer.statusCode === 200) return answer;
+      const body = await textOf(answer);
+      throw this.#refused(method, { status: answer.statusCode ?? 0, body, reusable: false });
+    } catch (error) {
+      socket.destroy();
+      if (isHostError(error)) throw error;
+      if (signal.aborted) throw signal.reason;
+      throw this.#transportError(method, new ConnectionLost((error as Error).message, false, error));
+    }
+  }
+
   close(): void {
     this.#pool.close();
+  }
+
+  async #dialled(method: WireMethod, signal: AbortSignal): Promise<Socket> {
+    try {
+      return await dial(this.address, signal);
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      const { code, message } = error as NodeJS.ErrnoException;
+      throw this.#transportError(method, new DialFailed(`connect: ${code ?? message}`, { cause: error }));
+    }
   }
 
   async #exchange(method: WireMethod, request: object, signal: AbortSignal): Promise<HttpAnswer> {
@@ -102,9 +141,9 @@ export class DockerHttp {
 function requestText(host: string, method: WireMethod, request: object): string {
   const body = bodyText(method, request);
   return (
-    `POST /${method.name} HTTP/1.1\r\nHost: ${host}\r\nUser-Agent: Go-http-client/1.1\r\n` +
+    `POST /${method.name} HTTP/1.1\r\nHost: ${host}\r\nUser-Agent: ${USER_AGENT}\r\n` +
     `Content-Length: ${Buffer.byteLength(body)}\r\n` +
-    `Accept: application/vnd.docker.plugins.v1.2+json\r\n\r\n${body}`
+    `Accept: ${ACCEPT}\r\n\r\n${body}`
   );
 }
 
@@ -120,4 +159,15 @@ function errIn(text: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+async function textOf(answer: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of answer as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    chunks.push(chunk);
+    if (bytes > MAX_REFUSAL) break;
+  }
+  return Buffer.concat(chunks);
 }

@@ -8,6 +8,7 @@ import type { Call } from '../call.ts';
 import type { PluginAddress } from '../plugin-address.ts';
 import type { Activation, Carrier } from './carrier.ts';
 import { DockerHttp } from './docker-http.ts';
+import { offerStream } from './offer-stream.ts';
 
 /** Failures of the plugin to answer in a way that an optional method may be missing in. */
 const MAY_MEAN_ABSENT: ReadonlySet<string> = new Set([
@@ -47,8 +48,13 @@ export class DockerCarrier implements Carrier {
   }
 
   async #ask(translation: AnyTranslation, request: object, signal: AbortSignal) {
+    const message = translation.request.toWire(request);
+    if (translation.method.reply === 'stream') {
+      const stream = await this.#http.stream(translation.method, message, signal);
+      return { value: translation.answer.fromWire(await offerStream(stream), request), lasts: false };
+    }
     try {
-      const wire = await this.#http.call(translation.method, translation.request.toWire(request), signal);
+      const wire = await this.#http.call(translation.method, message, signal);
       const value = translation.answer.fromWire(wire, request);
       return { value, lasts: translation.lasts === true };
     } catch (error) {

@@ -1,11 +1,12 @@
 /** Logs on a disk: the last lines, older files, and following one that grows, is renamed and ends. */
 import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
 import { LogGrowth } from '../../../../core/controllers/logs/growth.ts';
-import { pruneLog, renameLog } from '../../../../core/controllers/logs/log-files.ts';
+import { Journal } from '../../../../core/controllers/logs/journal.ts';
+import type { ListFiles } from '../../../../core/controllers/logs/log-files.ts';
 import { readLog } from '../../../../core/controllers/logs/read-log.ts';
 import { anyWrites, asCri, type Written } from './cri-log.ts';
 
@@ -15,9 +16,25 @@ function logFile(t: Test): string {
   return join(dir, 'container.log');
 }
 
+/** The files of a log that began with `file`, as they are at each moment. */
+function filesOf(file: string): ListFiles {
+  return async () => {
+    const paths = new Journal(file).paths();
+    return [...paths.filter((one) => one !== file), file].map((one) => ({
+      path: one,
+      framing: 'cri',
+      compressed: false,
+    }));
+  };
+}
+
+function renameLog(file: string): void {
+  new Journal(file).rotate();
+}
+
 async function read(file: string, tail = -1, growth?: LogGrowth): Promise<string> {
   let text = '';
-  for await (const entries of readLog({ file, tail, growth })) {
+  for await (const entries of readLog({ list: filesOf(file), tail, growth })) {
     for (const { bytes, text: from, end } of entries) text += bytes.toString('latin1', from, end);
   }
   return text;
@@ -43,7 +60,7 @@ t.test('the last lines of any log in any number of files', async (t) => {
   const file = logFile(t);
   await fc.assert(
     fc.asyncProperty(anyWrites, fc.nat(12), fc.array(fc.nat(60)), async (writes, tail, rotations) => {
-      pruneLog(file, 1);
+      new Journal(file).removeAll();
       writeFileSync(file, '');
       const log = asCri(writes);
       for (const [index, { line }] of log.entries()) {
@@ -81,7 +98,7 @@ t.test('no log yet', async (t) => {
 t.test('follows a log over renames to its end, and not into the next run', async (t) => {
   const file = logFile(t);
   const ended = Promise.withResolvers<void>();
-  const growth = new LogGrowth(file, ended.promise);
+  const growth = new LogGrowth({ dirs: [dirname(file)], file, ended: ended.promise });
   t.teardown(() => growth.stop());
   const text = read(file, -1, growth);
   for (let index = 0; index < 50; index += 1) {
@@ -100,9 +117,9 @@ t.test('follows to the end a log that is removed meanwhile', async (t) => {
   const file = logFile(t);
   append(file, 'one\n');
   const ended = Promise.withResolvers<void>();
-  const growth = new LogGrowth(file, ended.promise);
+  const growth = new LogGrowth({ dirs: [dirname(file)], file, ended: ended.promise });
   t.teardown(() => growth.stop());
-  const batches = readLog({ file, tail: -1, growth });
+  const batches = readLog({ list: filesOf(file), tail: -1, growth });
   await batches.next();
   append(file, 'two\n');
   rmSync(file);
