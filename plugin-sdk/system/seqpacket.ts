@@ -20,7 +20,8 @@ const { EAGAIN, EINTR, ECONNRESET, EPIPE } = constants.errno;
 
 /** sizeof(sockaddr_un.sun_path), less the closing zero. */
 const PATH_BYTES = 107;
-const MAX_PACKET_BYTES = 65_536;
+/** Larger ones are cut off. */
+export const MAX_PACKET_BYTES = 65_536;
 /** Packets taken in one turn of the event loop: a busy socket must leave the others theirs. */
 const PACKETS_A_TURN = 64;
 const FULL_BACKLOG_RETRY_MS = 2;
@@ -43,8 +44,29 @@ export interface SeqpacketOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Takes packets out of the socket into memory of its own, without a copy. */
+export interface PacketSink {
+  /** Where the next packet goes, `MAX_PACKET_BYTES` or more; undefined stops the taking until `resumeTaking`. */
+  room(): Buffer | undefined;
+  /** A packet of so many bytes lies at the beginning of the room that was given last. */
+  received(length: number): void;
+  /** For the moment there are no more. */
+  flush(): void;
+  /** The other side has closed; errors are events of the stream. */
+  end(): void;
+}
+
+export interface SeqpacketConnection extends Duplex {
+  /** Instead of reading the stream. */
+  takePackets(sink: PacketSink): void;
+  resumeTaking(): void;
+}
+
 /** Connects to the socket at `path`, of any length. Errors are those of connect(2): `ENOENT`, `ECONNREFUSED`. */
-export async function connectSeqpacket(path: string, options: SeqpacketOptions = {}): Promise<Duplex> {
+export async function connectSeqpacket(
+  path: string,
+  options: SeqpacketOptions = {},
+): Promise<SeqpacketConnection> {
   const fd = socket(AF_UNIX, SOCKET_TYPE, 0);
   try {
     await connectTo(fd, path, options.signal);
@@ -90,11 +112,12 @@ function socketAddress(path: string): Buffer {
 
 type Done = (error?: Error | null) => void;
 
-class SeqpacketStream extends Duplex {
+class SeqpacketStream extends Duplex implements SeqpacketConnection {
   readonly #fd: number;
   readonly #packetBytes: number;
   readonly #poll: InstanceType<typeof koffi.node.PollHandle>;
-  readonly #buffer = Buffer.allocUnsafe(MAX_PACKET_BYTES);
+  #buffer: Buffer | undefined;
+  #sink: PacketSink | undefined;
   #interest = { readable: false, writable: false };
   #unsent: Buffer[] = [];
   #sent: Done = () => {};
@@ -109,6 +132,15 @@ class SeqpacketStream extends Duplex {
 
   override _read(): void {
     this.#want({ readable: true });
+  }
+
+  takePackets(sink: PacketSink): void {
+    this.#sink = sink;
+    this.#want({ readable: true });
+  }
+
+  resumeTaking(): void {
+    if (!this.destroyed) this.#want({ readable: true });
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: Done): void {
@@ -145,24 +177,54 @@ class SeqpacketStream extends Duplex {
   /** What is ready is found by trying: a socket in error is both. */
   #ready(): void {
     if (this.#interest.writable) this.#flush();
-    if (this.#interest.readable && !this.destroyed) this.#receive();
+    if (this.#interest.readable && !this.destroyed) {
+      if (this.#sink) this.#give(this.#sink);
+      else this.#receive();
+    }
   }
 
   #receive(): void {
+    this.#buffer ??= Buffer.allocUnsafe(MAX_PACKET_BYTES);
     for (let taken = 0; taken < PACKETS_A_TURN; taken++) {
-      const length = recv(this.#fd, this.#buffer, MAX_PACKET_BYTES, 0);
-      const errno = length < 0 ? lastErrno() : 0;
-      // A reset is reported once, when the other side left input unread; its output still waits behind.
-      if (errno === ECONNRESET || errno === EINTR) continue;
-      if (errno !== 0) {
-        if (errno !== EAGAIN) this.destroy(systemError(errno, 'recv'));
-        return;
-      }
+      const length = this.#receiveInto(this.#buffer);
+      if (length === undefined) return;
       const packet = length === 0 ? null : Buffer.from(this.#buffer.subarray(0, length));
       if (!this.push(packet)) {
         this.#want({ readable: false });
         return;
       }
+    }
+  }
+
+  #give(sink: PacketSink): void {
+    for (let taken = 0; taken < PACKETS_A_TURN; taken++) {
+      const room = sink.room();
+      if (!room) {
+        this.#want({ readable: false });
+        return;
+      }
+      const length = this.#receiveInto(room);
+      if (length === undefined) break;
+      if (length === 0) {
+        this.#want({ readable: false });
+        sink.end();
+        return;
+      }
+      sink.received(length);
+    }
+    if (!this.destroyed) sink.flush();
+  }
+
+  /** Undefined when there is nothing now, or when this has destroyed the stream. */
+  #receiveInto(buffer: Buffer): number | undefined {
+    for (;;) {
+      const length = recv(this.#fd, buffer, MAX_PACKET_BYTES, 0);
+      if (length >= 0) return length;
+      const errno = lastErrno();
+      // A reset is reported once, when the other side left input unread; its output still waits behind.
+      if (errno === ECONNRESET || errno === EINTR) continue;
+      if (errno !== EAGAIN) this.destroy(systemError(errno, 'recv'));
+      return undefined;
     }
   }
 

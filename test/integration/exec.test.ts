@@ -353,7 +353,8 @@ async function hostname(daemon: TestDaemon): Promise<string | undefined> {
 async function nothingLeft(t: Test, { daemon, runtime, id }: Scene): Promise<void> {
   const task = join(daemon.execRoot, 'drivers', `runtime-${runtime}`, 'tasks', id);
   const left = () => ({ files: entries(join(task, 'exec')), processes: workingBelow(join(task, 'exec')) });
-  for (let tries = 0; tries < 100 && left().files.length > 0; tries++) await delay(20);
+  for (let tries = 0; tries < 100 && left().files.length + left().processes.length > 0; tries++)
+    await delay(20);
   t.same(left(), { files: [], processes: [] });
   t.equal(workingBelow(daemon.execRoot).length, 1, 'the conmon of the container');
 }

@@ -1,15 +1,12 @@
 /** One client attached to a process: what it sends goes there, what the process writes comes back. */
-import type { Duplex, Writable } from 'node:stream';
+import type { Duplex } from 'node:stream';
 import type { StdioEndpoint } from '@gantry/plugin-sdk/contracts/runtime.ts';
 import { connectSeqpacket } from '@gantry/plugin-sdk/system/seqpacket.ts';
+import { OutputPump, type OutputShape } from './output-pump.ts';
 import { pumpStdin } from './stdin-pump.ts';
 
-export interface AttachRequest {
+export interface AttachRequest extends OutputShape {
   readonly stdin: boolean;
-  readonly stdout: boolean;
-  readonly stderr: boolean;
-  /** The bytes are raw, as those of a terminal; else they come in frames that tell stdout from stderr. */
-  readonly terminal: boolean;
   /** The client's stream ends no sooner than this settles: then what is asked about the process is known. */
   readonly until?: Promise<unknown>;
   /** Input that lets the client go, and not the process; none is looked for without. */
@@ -32,11 +29,14 @@ export class Attachment {
   async connect(endpoint: StdioEndpoint): Promise<void> {
     const task = await connectSeqpacket(endpoint.path);
     task.on('error', () => this.end());
-    task.on('data', (packet: Buffer) => {
-      const frame = this.#frame(packet);
-      if (frame && !this.#client.write(frame)) pauseUntilDrained(task, this.#client);
-    });
-    task.once('end', () => this.end());
+    const on = {
+      room: () => task.resumeTaking(),
+      end: () => {
+        task.destroy();
+        this.end();
+      },
+    };
+    task.takePackets(new OutputPump(this.#client, this.#request, on));
     this.#client.once('close', () => task.destroy());
     if (this.#client.destroyed) task.destroy();
     if (this.#request.stdin) void this.#pump(task);
@@ -58,28 +58,7 @@ export class Attachment {
 
   /** Lets go of both sides, whatever the process does. */
   #leave(task: Duplex): void {
-    task.removeAllListeners('data').destroy();
+    task.destroy();
     this.#client.resume().end();
   }
-
-  #frame(packet: Buffer): Buffer | undefined {
-    const stream = packet[0] === 2 ? 1 : 2;
-    if (stream === 1 ? !this.#request.stdout : !this.#request.stderr) return undefined;
-    const bytes = packet.subarray(1);
-    return this.#request.terminal ? bytes : frameOf(stream, bytes);
-  }
-}
-
-/** Docker's frame: stream number (1 is stdout), three zeros, length as 32 bits big endian, then the bytes. */
-export function frameOf(stream: 1 | 2, bytes: Buffer): Buffer {
-  const frame = Buffer.allocUnsafe(8 + bytes.length);
-  frame.writeUInt32BE(stream << 24, 0);
-  frame.writeUInt32BE(bytes.length, 4);
-  bytes.copy(frame, 8);
-  return frame;
-}
-
-function pauseUntilDrained(source: Duplex, target: Writable): void {
-  source.pause();
-  target.once('drain', () => source.resume());
 }

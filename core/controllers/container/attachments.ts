@@ -4,9 +4,12 @@
  */
 import type { Duplex } from 'node:stream';
 import type { StdioEndpoint } from '@gantry/plugin-sdk/contracts/runtime.ts';
-import { connectSeqpacket } from '@gantry/plugin-sdk/system/seqpacket.ts';
+import { connectSeqpacket, MAX_PACKET_BYTES, type PacketSink } from '@gantry/plugin-sdk/system/seqpacket.ts';
 import { Attachment, type AttachRequest } from './attachment.ts';
 import { pumpStdin } from './stdin-pump.ts';
+
+const nowhere = Buffer.alloc(MAX_PACKET_BYTES);
+const DISCARD: PacketSink = { room: () => nowhere, received() {}, flush() {}, end() {} };
 
 export class Attachments {
   readonly #waiting = new Map<string, Set<Attachment>>();
@@ -37,7 +40,8 @@ export class Attachments {
   ): Promise<void> {
     client.on('error', () => {});
     const task = await connectSeqpacket(endpoint.path);
-    task.on('error', () => {}).resume();
+    task.on('error', () => {});
+    task.takePackets(DISCARD);
     client.once('close', () => task.destroy());
     void pumpStdin(client, task, request.detachKeys).then((how) => {
       if (how === 'detached') request.onDetach?.();

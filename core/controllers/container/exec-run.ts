@@ -11,7 +11,6 @@ import { HostError, isHostError, messageChain } from '@gantry/plugin-sdk/errors.
 import { allCapabilities } from '@gantry/plugin-sdk/oci/capabilities.ts';
 import { containerEvent } from '../../events/emit.ts';
 import type { ContainerRecord } from '../../store/record-types.ts';
-import { frameOf } from './attachment.ts';
 import { type ContainerContext, isRestarting } from './context.ts';
 import { detachSequence } from './detach-keys.ts';
 import type { Exec } from './exec.ts';
@@ -19,6 +18,7 @@ import type { ConsoleSize } from './exec-request.ts';
 import { exitCodeOf } from './exit-code.ts';
 import { findContainer } from './find.ts';
 import { capabilitiesOf } from './options/capabilities.ts';
+import { frameOf } from './output-pump.ts';
 import type { HostConfigBody } from './request.ts';
 import { ociProcess } from './spec.ts';
 import { resolveUser } from './user.ts';
