@@ -3,6 +3,7 @@
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
 import { Ajv, type ValidateFunction } from 'ajv';
 import type { Static, TSchema } from 'typebox';
+import { withoutNulls } from './without-nulls.ts';
 
 let ajv: Ajv | undefined;
 
@@ -13,6 +14,8 @@ export function validatorOf<T extends TSchema>(what: string, schema: T): (value:
     ajv ??= new Ajv({ allErrors: true, strict: false });
     compiled ??= ajv.compile(schema);
     if (compiled(value)) return value as Static<T>;
+    const plain = withoutNulls(schema, value);
+    if (compiled(plain)) return plain as Static<T>;
     const faults = (compiled.errors ?? [])
       .filter(({ keyword }) => keyword !== 'anyOf')
       .map(
