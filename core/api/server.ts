@@ -4,7 +4,7 @@
  * prototype, and none of whose methods are used here.
  */
 import http, { type IncomingMessage, ServerResponse } from 'node:http';
-import https from 'node:https';
+import type https from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { HostError, isHostError } from '@gantry/plugin-sdk/errors.ts';
@@ -89,7 +89,9 @@ export class ApiServer {
       ...HTTP_OPTIONS,
       shouldUpgradeCallback: (req: IncomingMessage) => this.#takeover(req) !== undefined,
     };
-    const server = tls ? https.createServer({ ...tls, ...options }) : http.createServer(options);
+    const server = tls
+      ? process.getBuiltinModule('node:https').createServer({ ...tls, ...options })
+      : http.createServer(options);
     // A client that has sent all its stdin half-closes; the output must go on.
     Reflect.set(server, 'httpAllowHalfOpen', true);
     Reflect.set(server, 'allowHalfOpen', true);

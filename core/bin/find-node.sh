@@ -18,13 +18,16 @@ if [ ! -x "$node" ]; then
   esac
 fi
 
-# find_entry ROOT NAME: the bundle when it is newer than every source.
+# find_entry ROOT NAME: sets `entry` to the bundle, while it is newer than each file it was made from, else to the source.
+# The list is read and compared by the shell itself: a program started for it would cost more than all of that.
 find_entry() {
+  entry=$1/core/$2.ts
   bundle=$1/dist/$2.js
   [ -f "$bundle" ] || bundle=$1/dist/$2.cjs
-  if [ -f "$bundle" ] && [ -z "$(find "$1/core" "$1/drivers" "$1/plugin-sdk" "$1/registry" -name '*.ts' -newer "$bundle" -print -quit 2>/dev/null)" ]; then
-    echo "$bundle"
-  else
-    echo "$1/core/$2.ts"
-  fi
+  [ -f "$bundle" ] && [ -f "$1/dist/$2.inputs" ] || return 0
+  . "$1/dist/$2.inputs"
+  for input in $inputs; do
+    [ "$bundle" -nt "$1/$input" ] || return 0
+  done
+  entry=$bundle
 }

@@ -1,8 +1,8 @@
 /** The two programs this driver stands on: an OCI runtime and conmon. */
 import { accessSync, constants } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
-import { sealedCopy } from '@gantry/plugin-sdk/system/memfd.ts';
+import { type SealedFile, sealedCopy } from '@gantry/plugin-sdk/system/memfd.ts';
 import { run } from '@gantry/plugin-sdk/system/run.ts';
 
 const SEARCH = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
@@ -32,11 +32,16 @@ export async function findRuntime(
       ? lookUp(configured)
       : (lookUp('crun') ?? lookUp('runc'));
   if (found === undefined) throw missing('crun', 'crun or runc');
-  const { stdout, code } = await run(found, ['--version']).catch((cause: unknown) => {
-    throw missing(found, found, cause);
-  });
+  // What is called crun is asked by way of the copy, which is to be tried anyway.
+  const early = basename(found) === 'crun' ? await executableCopy(found) : undefined;
+  const { stdout, code } =
+    early?.answer ??
+    (await run(found, ['--version']).catch((cause: unknown) => {
+      throw missing(found, found, cause);
+    }));
   const [, name, version] = /^(\S+) version (\S+)/.exec(stdout) ?? [];
   if (code !== 0 || name === undefined || version === undefined) {
+    early?.close();
     throw missing(
       found,
       'an OCI runtime',
@@ -44,7 +49,8 @@ export async function findRuntime(
     );
   }
   const isCrun = name === 'crun';
-  const copy = isCrun ? await executableCopy(found) : undefined;
+  const copy = isCrun ? (early ?? (await executableCopy(found))) : undefined;
+  if (!isCrun) early?.close();
   return {
     path: copy?.path ?? found,
     name,
@@ -56,16 +62,22 @@ export async function findRuntime(
   };
 }
 
-/** Undefined where the kernel forbids to execute memory files (`vm.memfd_noexec`). */
+/** Undefined where the kernel forbids to execute memory files (`vm.memfd_noexec`), or nothing can be copied. */
 async function executableCopy(path: string) {
-  const copy = sealedCopy(path, 'oci-runtime');
-  const works = await run(copy.path, ['--version']).then(
-    ({ code }) => code === 0,
-    () => false,
-  );
-  if (works) return copy;
+  const copy = copyOf(path);
+  if (copy === undefined) return undefined;
+  const answer = await run(copy.path, ['--version']).catch(() => undefined);
+  if (answer?.code === 0) return { path: copy.path, close: () => copy.close(), answer };
   copy.close();
   return undefined;
+}
+
+function copyOf(path: string): SealedFile | undefined {
+  try {
+    return sealedCopy(path, 'oci-runtime');
+  } catch {
+    return undefined; // running the file itself says better what is wrong with it
+  }
 }
 
 export interface ConmonProgram {

@@ -1,5 +1,4 @@
 /** Mounts what a local volume's options name on its directory. */
-import { lookup } from 'node:dns/promises';
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
 import { MS_BIND, MS_RDONLY, mount, remountReadonly } from '@gantry/plugin-sdk/system/mount.ts';
 import { type MountOptions, mountCall } from './options.ts';
@@ -28,6 +27,7 @@ export async function withAddress({ type, o, device }: MountOptions): Promise<st
   const given = /(?:^|,)addr=([^,]+)/.exec(o)?.[1];
   const host = given ?? (type === 'cifs' || type === 'smb3' ? /^\/\/([^/]+)/.exec(device)?.[1] : undefined);
   if (host === undefined) return o;
+  const { lookup } = await import('node:dns/promises');
   const { address } = await lookup(host);
   const rest = o.split(',').filter((option) => option !== '' && !option.startsWith('addr='));
   return [...rest, `${key}=${address}`].join(',');

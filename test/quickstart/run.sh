@@ -6,7 +6,8 @@ cd "$(dirname "$0")/../.."
 sh test/setup.sh
 root=$PWD
 . core/bin/find-node.sh
-case $(find_entry "$root" gantryd) in
+find_entry "$root" gantryd
+case $entry in
   *.ts) "$node" core/build.ts ;;
 esac
 exec sh test/as-root.sh "$node" "$node_flags" test/quickstart/main.ts "$@"
