@@ -4,6 +4,8 @@ import { HostError } from '@gantry/plugin-sdk/errors.ts';
 import type { Platform } from '../../registry/client/platform.ts';
 import { imageEvent } from '../events/emit.ts';
 import type { EventLog } from '../events/event-log.ts';
+import type { CommitOptions } from '../images/commit-image.ts';
+import type { StagedBlob } from '../images/content.ts';
 import { isLayerOf } from '../images/layer-use.ts';
 import type { ContentLease } from '../images/lease.ts';
 import type { ReportLayer } from '../images/progress.ts';
@@ -58,6 +60,9 @@ export interface ImageArchives {
   ): Promise<UnpackedImage>;
   /** Removes what downloads that were cut off have left. */
   trim(): Promise<void>;
+  /** A blob of nobody's yet; whoever asks for it commits or discards it. Errors: ResourceExhausted. */
+  stage(source: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<StagedBlob>;
+  commit(options: CommitOptions, lease: ContentLease, signal: AbortSignal): Promise<UnpackedImage>;
   /** Removes blobs and layers that are neither used nor under a lease. */
   collect(used: UsedContent, signal: AbortSignal): Promise<void>;
   /** Whether the driver that new containers use has all layers of the image: another did when it was chosen anew. */
@@ -176,6 +181,21 @@ export class Images {
     if (!image) return '';
     imageEvent(this.#events, image.record, 'import');
     if (options.name !== '') imageEvent(this.#events, image.record, 'tag', familiarName(options.name));
+    return image.record.id;
+  }
+
+  stage(source: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<StagedBlob> {
+    return this.#archives.stage(source, signal);
+  }
+
+  /** An image on top of another, under `name` or, for '', none; answers its id. */
+  async commit(options: CommitOptions, name: string, signal: AbortSignal): Promise<string> {
+    const names = name === '' ? [] : [normalizeName(name)];
+    const [image] = await this.takeIn('image.commit', signal, async (lease) => [
+      { ...(await this.#archives.commit(options, lease, signal)), names },
+    ]);
+    if (!image) return '';
+    if (name !== '') imageEvent(this.#events, image.record, 'tag', familiarName(normalizeName(name)));
     return image.record.id;
   }
 

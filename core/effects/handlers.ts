@@ -8,6 +8,7 @@ import { shmMountEffects } from './shm-mount.ts';
 import { snapshotEffects } from './snapshot.ts';
 import { snapshotMountEffects } from './snapshot-mount.ts';
 import { taskEffects } from './task.ts';
+import { taskPauseEffects } from './task-pause.ts';
 import { unpackedImageEffects } from './unpacked-image.ts';
 import { volumeEffects } from './volume.ts';
 import { volumeMountEffects } from './volume-mount.ts';
@@ -28,6 +29,7 @@ export function effectHandlers({ drivers, taskSpec, collectImages }: EffectParts
     'bind-mount': bindMountEffects,
     'shm-mount': shmMountEffects,
     task: taskEffects(drivers, taskSpec),
+    'task-pause': taskPauseEffects(drivers),
     'unpacked-image': unpackedImageEffects(collectImages),
   };
 }

@@ -8,6 +8,7 @@ export function wantedEffect(store: Store, held: HeldEffect): boolean {
   const [kind, id] = [held.owner.slice(0, slash), held.owner.slice(slash + 1)];
   if (kind === 'volume') return store.records.get('volume', id) !== undefined;
   if (kind !== 'container') return false;
+  if (held.kind === 'task-pause') return false;
   const container = store.records.get('container', id);
   return container !== undefined && (container.state.status === 'running' || keepsStopped(held));
 }

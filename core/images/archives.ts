@@ -5,7 +5,8 @@ import type { ImageArchives, LoadRequest, UnpackedImage, UsedContent } from '../
 import type { ImageRecord } from '../store/record-types.ts';
 import { importArchive } from './archive-import.ts';
 import { type LoadedImage, type LoadProgress, loadArchive } from './archive-load.ts';
-import type { ContentStore } from './content.ts';
+import { type CommitOptions, commitImage } from './commit-image.ts';
+import type { ContentStore, StagedBlob } from './content.ts';
 import type { LayerStore } from './layer-store.ts';
 import { ContentLease } from './lease.ts';
 
@@ -48,6 +49,23 @@ export class Archives implements ImageArchives {
     return toUnpacked(await importArchive(archive, { lease, signal, changes, message, names: [], now }));
   }
 
+  async stage(source: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<StagedBlob> {
+    try {
+      return await this.#content.stage(source, signal);
+    } catch (error) {
+      throw asDiskFull(error);
+    }
+  }
+
+  async commit(options: CommitOptions, lease: ContentLease, signal: AbortSignal) {
+    try {
+      const { names, record } = toUnpacked(await commitImage(options, lease, signal));
+      return { names, record: { ...record, parent: options.base.id } };
+    } catch (error) {
+      throw asDiskFull(error);
+    }
+  }
+
   async collect(used: UsedContent, signal: AbortSignal): Promise<void> {
     await this.#layers.collect(used.layer, signal);
     await this.#content.collect(used.blob);
@@ -64,12 +82,20 @@ export class Archives implements ImageArchives {
     for (const [at, digest] of blobs.entries()) {
       if (!(await this.#content.has(digest))) {
         const message = `unpack image ${names[0] ?? id}: its layer ${digest} is not kept any more`;
-        throw new HostError('NotFound', 'BLOB_NOT_FOUND', message, { hint: 'load or pull the image again' });
+        // Not a NotFound: the docker command takes that for a missing image and pulls.
+        throw new HostError('FailedPrecondition', 'IMAGE_CONTENT_LOST', message, {
+          hint: 'load or pull the image again',
+        });
       }
       await session.ensure(layers.slice(0, at + 1), this.#content.path(digest), { signal });
     }
     session.keep();
   }
+}
+
+function asDiskFull(error: unknown): unknown {
+  if (!['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '')) return error;
+  return new HostError('ResourceExhausted', 'DISK_FULL', 'write image: no space left on device');
 }
 
 export function toUnpacked({ id, config, manifestDigest, layers, names }: LoadedImage): UnpackedImage {
@@ -91,6 +117,7 @@ export function toUnpacked({ id, config, manifestDigest, layers, names }: Loaded
       config: defaults,
       history: (config.history ?? []) as readonly Readonly<Record<string, unknown>>[],
       ...(config.author && { author: config.author }),
+      ...(config.comment && { comment: config.comment }),
     },
   };
 }

@@ -14,6 +14,7 @@ export interface EffectArgs {
   'bind-mount': { target: string; source: string; subpath: string };
   'shm-mount': { target: string; sizeBytes: number };
   task: { driver: string; id: string };
+  'task-pause': { driver: string; id: string };
   'unpacked-image': { digests: readonly string[] };
 }
 

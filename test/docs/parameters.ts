@@ -5,6 +5,7 @@
 import type { TSchema } from 'typebox';
 import { LoginSchema } from '../../core/api/routes/registries.ts';
 import { CreateVolumeSchema } from '../../core/api/routes/volumes.ts';
+import { CommitSchema } from '../../core/controllers/container/commit.ts';
 import { ExecSchema, ExecStartSchema } from '../../core/controllers/container/exec-request.ts';
 import { CreateSchema } from '../../core/controllers/container/request.ts';
 import { ABSENT } from '../../core/controllers/container/unsupported.ts';
@@ -39,6 +40,10 @@ export const TAKEN: Readonly<Record<string, Taken>> = {
   'container.archive-stat': { query: ['path'] },
   'container.archive-read': { query: ['path'] },
   'container.archive-write': { query: ['path', 'noOverwriteDirNonDir', 'copyUIDGID'] },
+  'container.commit': {
+    query: ['container', 'repo', 'tag', 'comment', 'author', 'pause', 'changes'],
+    body: CommitSchema,
+  },
   'exec.create': { body: ExecSchema },
   'exec.start': { body: ExecStartSchema },
   'exec.resize': { query: ['h', 'w'] },
@@ -83,6 +88,12 @@ export const LEFT_OUT: readonly (readonly [row: string, name: RegExp, why: strin
   ['image.list', /^(manifests|identity)$/, 'an image has one platform'],
   ['image.push', /^platform$/, 'an image has one platform'],
   ['image.save', /^platform$/, 'an image has one platform'],
+  [
+    'container.commit',
+    /^(Hostname|Domainname|Attach.*|Tty|OpenStdin|StdinOnce|Image|NetworkDisabled|StopTimeout|ArgsEscaped)$/,
+    'of a container, not of its image',
+  ],
+  ['container.commit', /^Healthcheck/, "the container's own is kept"],
   ['image.inspect', /^(manifests|platform)$/, 'an image has one platform'],
   ['image.history', /^platform$/, 'an image has one platform'],
   ['image.remove', /^platforms$/, 'an image has one platform'],

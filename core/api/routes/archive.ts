@@ -1,6 +1,7 @@
 /** `/containers/{id}/archive`, `/export` and `/changes`: a container's files. */
 import type { ServerResponse } from 'node:http';
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
+import { normalizeName } from '../../controllers/image-name.ts';
 import type { Engine } from '../../engine.ts';
 import type { Answer, Call, Row } from '../route.ts';
 import { pathStatHeader } from '../views/path-stat.ts';
@@ -19,6 +20,13 @@ export function archiveRows(engine: Engine): readonly Row[] {
     row('PUT', '/archive', 'archive-write', (call) => write(engine, call)),
     row('GET', '/export', 'export', (call) => exportAll(engine, call)),
     row('GET', '/changes', 'changes', (call) => changes(engine, call)),
+    {
+      name: 'container.commit',
+      method: 'POST',
+      path: '/commit',
+      kind: 'json',
+      handler: (call) => commit(engine, call),
+    },
   ];
 }
 
@@ -58,6 +66,20 @@ async function exportAll({ files }: Engine, { params, res, signal }: Call): Prom
   await files.exportAll(params.id ?? '', output, signal);
   res.end();
   return undefined;
+}
+
+async function commit({ files }: Engine, { query, body, signal }: Call): Promise<Answer> {
+  const repo = query.text('repo');
+  const tag = query.text('tag');
+  const request = {
+    name: repo === '' ? '' : normalizeName(tag === '' ? repo : `${repo}:${tag}`),
+    author: query.text('author'),
+    comment: query.text('comment'),
+    changes: query.all('changes'),
+    pause: !query.has('pause') || query.text('pause') === '' || query.flag('pause'),
+    body,
+  };
+  return { status: 201, body: { Id: await files.commit(query.text('container'), request, signal) } };
 }
 
 const KINDS = { changed: 0, added: 1, deleted: 2 } as const;

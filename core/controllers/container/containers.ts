@@ -269,7 +269,10 @@ export class Containers {
     if (state.status === 'running' || state.status === 'paused') {
       const paused = state.status === 'paused';
       // The daemon was killed between the freezing and the writing down.
-      if (paused !== (record.state.paused === true)) await notePaused(ctx, record, paused);
+      const isOurs = ctx.store
+        .openOperations()
+        .some(({ makes }) => makes.some(({ key }) => key === `task-pause/${record.id}`));
+      if (!isOurs && paused !== (record.state.paused === true)) await notePaused(ctx, record, paused);
       if (record.limitsBefore) await resumeUpdate(ctx, record);
       return monitor(ctx, this.find(record.id), { adopted: true });
     }

@@ -10,6 +10,7 @@ import {
   writePath,
 } from './archive.ts';
 import { containerChanges } from './changes.ts';
+import { type CommitRequest, commitContainer } from './commit.ts';
 import type { ContainerContext } from './context.ts';
 
 /** Paths are byte strings. */
@@ -45,6 +46,11 @@ export class ContainerFiles {
 
   exportAll(reference: string, output: TakeChunk, signal: AbortSignal): Promise<void> {
     return exportContainer(this.#ctx, reference, output, signal);
+  }
+
+  /** Answers the image's id. */
+  commit(reference: string, request: CommitRequest, signal: AbortSignal): Promise<string> {
+    return commitContainer(this.#ctx, reference, request, signal);
   }
 
   changes(reference: string, signal: AbortSignal): Promise<readonly FileChange[]> {
