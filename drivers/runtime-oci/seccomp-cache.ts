@@ -19,9 +19,15 @@ export class SeccompCache {
   get(section: SeccompSection): string | undefined {
     if (!canCompile(section)) return undefined;
     const digest = createHash('sha256').update(process.arch).update(JSON.stringify(section)).digest('hex');
-    const program = this.#programs.get(digest) ?? this.#read(digest) ?? this.#compile(digest, section);
-    this.#programs.set(digest, program);
-    return program;
+    try {
+      const program = this.#programs.get(digest) ?? this.#read(digest) ?? this.#compile(digest, section);
+      this.#programs.set(digest, program);
+      return program;
+    } catch (error) {
+      // What cannot be compiled the runtime refuses in its own words.
+      if (error instanceof RangeError) return undefined;
+      throw error;
+    }
   }
 
   #read(digest: string): string | undefined {

@@ -217,9 +217,9 @@ async function inspected(t: Test, daemon: TestDaemon): Promise<void> {
     CgroupnsMode: isUnifiedCgroup() ? 'private' : 'host',
     Binds: null,
     CapAdd: null,
-    Dns: [],
-    Devices: [],
-    Ulimits: [],
+    Dns: null,
+    Devices: null,
+    Ulimits: null,
     SecurityOpt: null,
     MemorySwappiness: null,
     PidsLimit: null,
@@ -245,8 +245,7 @@ async function inspected(t: Test, daemon: TestDaemon): Promise<void> {
     Annotations: { a: 'b' },
   };
   const { HostConfig } = await inspect({ Hostname: 'box', HostConfig: { NetworkMode: 'none', ...given } });
-  const names = { CapAdd: ['CAP_NET_ADMIN'], CapDrop: ['ALL'] };
-  t.match(HostConfig, { ...given, ...names, MemorySwap: 40_000_000 });
+  t.match(HostConfig, { ...given, MemorySwap: 40_000_000 });
 
   const strong = await inspect({ HostConfig: { NetworkMode: 'none', Privileged: true } });
   t.match(strong.HostConfig, {

@@ -51,18 +51,16 @@ export function settleBlockIo(
   }
   if (BlkioWeight < 0 || (BlkioWeight > 0 && (BlkioWeight < 10 || BlkioWeight > 1_000)))
     throw invalidOption('Range of blkio weight is from 10 to 1000');
-  let weights = given.BlkioWeightDevice ?? [];
-  if (weights.length > 0 && !support.blockWeightDevice) {
+  const settled: BlockIoOptions = { ...given, BlkioWeight };
+  if (given.BlkioWeightDevice?.length && !support.blockWeightDevice) {
     warnings.push(unsupported('Block I/O weight_device', 'Weight-device discarded.'));
-    weights = [];
+    settled.BlkioWeightDevice = [];
   }
-  const settled = { ...given, BlkioWeight, BlkioWeightDevice: weights };
   for (const field of THROTTLE_FIELDS) {
+    if (!given[field]?.length || support.blockThrottle) continue;
     const [, capability, limit] = THROTTLES[field];
-    const kept = given[field] ?? [];
-    if (kept.length > 0 && !support.blockThrottle)
-      warnings.push(unsupported(capability, `${limit} discarded.`));
-    settled[field] = support.blockThrottle ? kept : [];
+    warnings.push(unsupported(capability, `${limit} discarded.`));
+    settled[field] = [];
   }
   return settled;
 }

@@ -8,25 +8,19 @@ export const CAPABILITY_FIELDS = { CapAdd: nullable(Strings), CapDrop: nullable(
 const Fields = Type.Object(CAPABILITY_FIELDS);
 export type CapabilityOptions = Static<typeof Fields>;
 
-/** The names as they are kept: in full and in capitals. Errors: InvalidArgument, with the option's name. */
-export function settleCapabilities({ CapAdd, CapDrop }: CapabilityOptions): CapabilityOptions {
-  return { CapAdd: settle('CapAdd', CapAdd), CapDrop: settle('CapDrop', CapDrop) };
+/** Errors: InvalidArgument, with the option's name. */
+export function checkCapabilities({ CapAdd, CapDrop }: CapabilityOptions): void {
+  check('CapAdd', CapAdd);
+  check('CapDrop', CapDrop);
 }
 
-function settle(field: 'CapAdd' | 'CapDrop', given: string[] | null | undefined): string[] | null {
-  if (!given) return null;
+function check(field: 'CapAdd' | 'CapDrop', given: readonly string[] | null | undefined): void {
   try {
-    capabilitiesFor(given, []);
+    capabilitiesFor(given ?? [], []);
   } catch (error) {
     if (!isHostError(error)) throw error;
     throw invalidOption(`invalid ${field}: ${error.message}`);
   }
-  return given.map(fullName);
-}
-
-function fullName(given: string): string {
-  const upper = given.toUpperCase();
-  return upper === 'ALL' || upper.startsWith('CAP_') ? upper : `CAP_${upper}`;
 }
 
 /** Of the container's root; for other users it bounds what a set-user-id program may gain. */

@@ -20,8 +20,8 @@ const Rule = Type.Object({
     Type.Array(
       Type.Object({
         index: Type.Integer(),
-        value: Type.Number(),
-        valueTwo: Type.Optional(Type.Number()),
+        value: Type.Integer(),
+        valueTwo: Type.Optional(Type.Integer()),
         op: Type.String(),
       }),
     ),
@@ -57,6 +57,8 @@ const ACTIONS = [
   'NOTIFY',
 ].map((name) => `SCMP_ACT_${name}`);
 
+const OPERATORS = ['NE', 'LT', 'LE', 'EQ', 'GE', 'GT', 'MASKED_EQ'].map((name) => `SCMP_CMP_${name}`);
+
 /** By Node's `process.arch`: the names that Docker and libseccomp have for it. */
 const ARCHITECTURES: Readonly<Record<string, readonly [docker: string, seccomp: string]>> = {
   x64: ['amd64', 'SCMP_ARCH_X86_64'],
@@ -79,6 +81,9 @@ export function seccompSection(
   const rules = (parsed.syscalls ?? []).filter((rule) => concerns(rule, capabilities, arch));
   for (const action of [defaultAction ?? '', ...rules.map((rule) => rule.action)]) {
     if (!ACTIONS.includes(action)) throw refused(`string ${action} is not a valid action for seccomp`);
+  }
+  for (const { op } of rules.flatMap(({ args }) => args ?? [])) {
+    if (!OPERATORS.includes(op)) throw refused(`string ${op} is not a valid operator for seccomp`);
   }
   return {
     defaultAction: defaultAction ?? '',

@@ -4,7 +4,7 @@ import type { ContainerRecord } from '../../../store/record-types.ts';
 import { checkExtraHosts } from '../etc/extra-hosts.ts';
 import { checkDns } from '../etc/resolv-conf.ts';
 import type { HostConfigBody } from '../request.ts';
-import { settleCapabilities } from './capabilities.ts';
+import { checkCapabilities } from './capabilities.ts';
 import { checkDevices } from './devices.ts';
 import { invalidOption } from './fields.ts';
 import { initOf } from './init.ts';
@@ -36,8 +36,8 @@ export function settleOptions(given: HostConfigBody, { find, defaults }: OptionS
     ...resources,
     ...namespaces,
     ...settleShm(given, defaults),
-    ...settleCapabilities(given),
   };
+  checkCapabilities(given);
   checkOomScore(given);
   checkUlimits(given);
   checkSysctls(given, { ...namespaces, ...(given.NetworkMode && { NetworkMode: given.NetworkMode }) });

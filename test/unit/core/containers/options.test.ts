@@ -203,6 +203,7 @@ t.test('seccomp profiles', async (t) => {
     'x',
     '[]',
     '{"defaultAction":"X"}',
+    '{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["a"],"action":"SCMP_ACT_LOG","args":[{"index":0,"value":1,"op":"X"}]}]}',
     '{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["a"],"action":"X"}]}',
   ]) {
     t.throws(
