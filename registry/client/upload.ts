@@ -5,7 +5,7 @@
  */
 import type { Readable } from 'node:stream';
 import { isKind } from '@gantry/plugin-sdk/errors.ts';
-import { badAnswer, statusOf } from './failure.ts';
+import { badAnswer, statusOf, unreachable } from './failure.ts';
 import type { ManifestDocument } from './manifest.ts';
 import type { Repository } from './repository.ts';
 import { withRetries } from './retry.ts';
@@ -35,6 +35,9 @@ const WHOLE_BYTES = 16 << 20;
 const CHUNK_BYTES = 16 << 20;
 const SMALLEST_CHUNK_BYTES = 1 << 20;
 
+/** The registry has thrown away what it had of a blob, as the distribution's does after a broken chunk. */
+class LostUpload extends Error {}
+
 export async function upload(repository: Repository, blob: UploadBlob, call: UploadCall): Promise<Uploaded> {
   const { attempts, backoffMs } = repository.settings;
   return withRetries({ attempts, backoffMs, signal: call.signal }, async () => {
@@ -42,7 +45,9 @@ export async function upload(repository: Repository, blob: UploadBlob, call: Upl
     for (const from of call.mountFrom ?? []) {
       if (await isMounted(repository, blob.digest, from, call.signal)) return { how: 'mounted', from };
     }
-    await send(repository, blob, call);
+    await send(repository, blob, call).catch((error: unknown) => {
+      throw error instanceof LostUpload ? unreachable(error.message, error.cause) : error;
+    });
     return { how: 'sent' };
   });
 }
@@ -202,7 +207,11 @@ async function progressOf(
   signal: AbortSignal,
 ): Promise<{ at: URL; sent: number }> {
   const what = `ask how far ${blob.digest} is`;
-  const answer = await repository.ask({ what, method: 'GET', url, expect: [204, 200, 202], signal });
+  const answer = await repository
+    .ask({ what, method: 'GET', url, expect: [204, 200, 202], signal })
+    .catch((error: unknown) => {
+      throw isKind(error, 'NotFound') ? new LostUpload(what, { cause: error }) : error;
+    });
   await readAnswer(answer);
   const at = answer.headers.location === undefined ? url : uploadLocation(answer);
   return { at, sent: takenBytes(answer) ?? known };
