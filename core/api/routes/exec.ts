@@ -6,7 +6,6 @@ import type { Engine } from '../../engine.ts';
 import { requireObject } from '../body.ts';
 import type { Answer, Call, Row } from '../route.ts';
 import { streamType } from '../stream-type.ts';
-import { compareApi } from '../version.ts';
 import { execView } from '../views/exec.ts';
 
 export function execRows(engine: Engine): readonly Row[] {
@@ -36,13 +35,11 @@ export function execRows(engine: Engine): readonly Row[] {
 }
 
 async function start(engine: Engine, call: Call): Promise<Answer | undefined> {
-  const { params, body, version } = call;
+  const { params, body } = call;
   const request = validateExecStart(body ?? {});
   const exec = engine.execs.find(params.id ?? '');
   const raw = request.Tty ?? false;
-  // Older clients name a size and mean nothing by it.
-  const hasSize = raw && compareApi(version, '1.42') >= 0;
-  const consoleSize = hasSize ? sizeOf(request.ConsoleSize) : undefined;
+  const consoleSize = raw ? sizeOf(request.ConsoleSize) : undefined;
   if (request.Detach) {
     await engine.execs.start(exec.id, { consoleSize });
     return { status: 200 };

@@ -13,7 +13,6 @@ import {
   parseFilters,
 } from '../filters.ts';
 import type { Call, Row } from '../route.ts';
-import { compareApi } from '../version.ts';
 import { volumeView } from '../views/volume.ts';
 
 const StringMap = Type.Union([Type.Record(Type.String(), Type.String()), Type.Null()]);
@@ -57,11 +56,10 @@ export function volumeRows(engine: Engine): readonly Row[] {
       method: 'POST',
       path: '/volumes/prune',
       kind: 'json',
-      async handler({ query, version, signal }) {
+      async handler({ query, signal }) {
         const filters = parseFilters(query.text('filters'));
         checkFilters(filters, ['label', 'label!', 'all']);
-        // Up to 1.41 there was no `all`, and the named volumes went too.
-        const all = flagFilter(filters, 'all') ?? compareApi(version, '1.42') < 0;
+        const all = flagFilter(filters, 'all') ?? false;
         const wanted = (labels: Readonly<Record<string, string>>) => matchesPrune(filters, labels);
         const { removed, reclaimedBytes } = await volumes.prune({ all, wanted }, signal);
         return { body: { VolumesDeleted: removed, SpaceReclaimed: reclaimedBytes } };

@@ -60,6 +60,16 @@ export function ignoring(...names: readonly string[]): (params: URLSearchParams)
   };
 }
 
+/** The filters of a list; undefined when they are no object of JSON, for the handler to refuse. */
+export function filtersOf(params: URLSearchParams): Shape | undefined {
+  try {
+    const filters: unknown = JSON.parse(params.get('filters') || '{}');
+    return isShape(filters) ? filters : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** For what an older client may not even ask, in Docker's words. */
 export function needs(what: string, version: string): HostError {
   return new HostError('InvalidArgument', 'NEEDS_NEWER_API', `${what} needs API v${version} or newer`);

@@ -3,5 +3,5 @@ import { ignoring, type VersionStep } from './step.ts';
 
 export const v1_29: VersionStep = {
   version: '1.29',
-  query: { 'container.wait': ignoring('condition'), 'container.archive.put': ignoring('copyUIDGID') },
+  query: { 'container.wait': ignoring('condition'), 'container.archive-write': ignoring('copyUIDGID') },
 };

@@ -1,6 +1,7 @@
 /** Up to 1.41: terminals have no size of their own at the start, and kernel memory is shown. */
 import {
   eachMount,
+  filtersOf,
   ignoring,
   inOrder,
   object,
@@ -22,6 +23,12 @@ function ofItsSort(mount: Shape): Shape {
   return within('BindOptions', without('CreateMountpoint'))(without(...foreign)(mount));
 }
 
+/** There was no `all`, and named volumes went too. */
+function allVolumes(params: URLSearchParams): void {
+  const filters = filtersOf(params);
+  if (filters && !('all' in filters)) params.set('filters', JSON.stringify({ ...filters, all: ['true'] }));
+}
+
 export const v1_41: VersionStep = {
   version: '1.41',
   query: {
@@ -29,10 +36,13 @@ export const v1_41: VersionStep = {
     'container.restart': ignoring('signal'),
     'image.list': ignoring('shared-size'),
     'system.df': ignoring('type'),
+    'volume.prune': allVolumes,
   },
   up: {
     'container.create': object(inOrder(within('HostConfig', without('ConsoleSize')), eachMount(ofItsSort))),
     'exec.create': object(without('ConsoleSize')),
+    // Clients named a size, and meant nothing by it.
+    'exec.start': object(without('ConsoleSize')),
   },
   down: {
     'container.inspect': object(

@@ -38,6 +38,7 @@ export const v1_51: VersionStep = {
       GraphDriver: { Name: container.Driver, Data: null },
       NetworkSettings: { ...DEFAULT_BRIDGE, ...(container.NetworkSettings as Shape) },
     })),
+    'network.list': each((network) => ({ Containers: {}, ...network })),
     'image.inspect': object((image) => ({
       Author: '',
       Comment: '',

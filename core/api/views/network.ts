@@ -5,13 +5,13 @@ import { predefinedNetworks } from '../../controllers/network/predefined.ts';
 import type { ContainerRecord } from '../../store/record-types.ts';
 import { isUp, networkOf } from '../container-filters.ts';
 
-/** `attached`: containers to show as the network's; a list shows none. */
+/** `attached`: containers to show as the network's; a list does not speak of them. */
 export function networkView(
   { name, id, driver }: PredefinedNetwork,
   createdAt: string,
-  attached: readonly ContainerRecord[] = [],
+  attached?: readonly ContainerRecord[],
 ): object {
-  const containers = attached.map((container) => [
+  const containers = attached?.map((container) => [
     container.id,
     {
       Name: container.name,
@@ -35,7 +35,7 @@ export function networkView(
     Ingress: false,
     ConfigFrom: { Network: '' },
     ConfigOnly: false,
-    Containers: Object.fromEntries(containers),
+    ...(containers && { Containers: Object.fromEntries(containers) }),
     Options: {},
     Labels: {},
   };

@@ -28,6 +28,13 @@ async function loadGone(daemon: TestDaemon): Promise<void> {
   await daemon.docker(['load', '-q', '-i', archive]);
 }
 
+/** They answer for a registry, and are asked where there is one. */
+export const OF_REGISTRIES: readonly string[] = [
+  'GET /images/search',
+  'POST /auth',
+  'GET /distribution/{name}/json',
+];
+
 export const ANSWERS: readonly Answer[] = [
   of('GET /version', '/version'),
   of('GET /info', '/info'),
@@ -55,6 +62,7 @@ export const ANSWERS: readonly Answer[] = [
   of('GET /images/{name}/json', '/images/busybox/json'),
   of('GET /images/{name}/history', '/images/busybox/history'),
   { ...of('DELETE /images/{name}', '/images/gone'), before: loadGone },
+  of('POST /images/prune', `/images/prune?filters=${NOTHING}`),
   of('GET /volumes', '/volumes'),
   of('POST /volumes/create', '/volumes/create', 201, { Name: 'v2', Labels: { a: 'b' } }),
   of('GET /volumes/{name}', '/volumes/v1'),
