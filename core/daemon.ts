@@ -99,7 +99,7 @@ export async function startDaemon(options: DaemonOptions, log: Logger): Promise<
   const closeMetrics = metrics && (await openMetrics(metrics, engine));
   await listenAll(api, options);
   engine.store.failpoints.arm('api');
-  engine.containers.beginRestarts();
+  if (!replayDisabled()) engine.containers.beginRestarts();
   if (options.pidfile) await writeFile(options.pidfile, String(process.pid));
   return {
     engine,

@@ -210,7 +210,7 @@ async function promiseFaults(machine: Machine, person: Person, powerWasCut: bool
     if (belief === 'there' && status !== 200) faults.push(`image ${name} is lost: ${status}`);
     if (belief === 'gone' && status !== 404) faults.push(`image ${name} is back: ${status}`);
   }
-  for (const [id, { belief, runs, counts, autoRemove }] of person.containers) {
+  for (const [id, { belief, runs, counts, autoRemove, comesBack, retries }] of person.containers) {
     const { status, text } = await client.ask('GET', `/containers/${id}/json`);
     const mayHaveEnded = powerWasCut && autoRemove && runs !== 'no';
     if (belief === 'there' && status !== 200 && !mayHaveEnded)
@@ -220,8 +220,10 @@ async function promiseFaults(machine: Machine, person: Person, powerWasCut: bool
       faults.push(`container ${id} should have gone with its end`);
     if (belief === 'gone' && status !== 404) faults.push(`container ${id} is back: ${status}`);
     if (status !== 200) continue;
-    const { State } = JSON.parse(text) as { State: { Running: boolean } };
-    if (runs === 'yes' && State.Running === powerWasCut)
+    const { State, RestartCount } = JSON.parse(text) as { State: { Running: boolean }; RestartCount: number };
+    if (retries !== undefined && RestartCount !== retries)
+      faults.push(`container ${id}: started again ${RestartCount} times and not ${retries}`);
+    if (runs === 'yes' && State.Running === (powerWasCut && !comesBack))
       faults.push(`container ${id}: Running is ${State.Running}`);
     if (runs === 'no' && State.Running) faults.push(`container ${id} runs, but was stopped`);
     if (counts && State.Running) faults.push(...countFaults(machine, id));

@@ -2,6 +2,7 @@
  * Somebody who uses the daemon and remembers what it said: of each object, whether it is there, gone, or unsure because
  * the daemon went away in the middle. Every success is told to `onSuccess`, so that a power cut can come right after it.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Answer } from './client.ts';
 import { Cut } from './client.ts';
 import type { Machine } from './machine.ts';
@@ -15,6 +16,10 @@ export interface ContainerBelief {
   readonly autoRemove: boolean;
   /** Writes a number a line into its log, for ever. */
   readonly counts: boolean;
+  /** Its restart policy starts it again whatever ends it, but for a stop. */
+  readonly comesBack: boolean;
+  /** How often its policy starts it again in all, once its start was told of. */
+  retries?: number;
 }
 
 export interface ContainerWish {
@@ -89,10 +94,14 @@ export class Person {
     for (const volume of makes) this.volumes.set(volume, 'unsure');
     const { text } = await this.#expect([201], 'POST', `/containers/create?name=${name}`, body);
     const id = (JSON.parse(text) as { Id: string }).Id;
-    const { AutoRemove = false } = (body.HostConfig ?? {}) as { AutoRemove?: boolean };
+    const { AutoRemove = false, RestartPolicy } = (body.HostConfig ?? {}) as {
+      AutoRemove?: boolean;
+      RestartPolicy?: { Name: string };
+    };
+    const comesBack = ['always', 'unless-stopped'].includes(RestartPolicy?.Name ?? '');
     for (const volume of makes) this.volumes.set(volume, 'there');
     if (fills) this.filled.add(fills);
-    this.containers.set(id, { belief: 'there', runs: 'no', autoRemove: AutoRemove, counts });
+    this.containers.set(id, { belief: 'there', runs: 'no', autoRemove: AutoRemove, counts, comesBack });
     await this.#succeeded();
     return id;
   }
@@ -109,6 +118,19 @@ export class Person {
     if (ends && known.autoRemove) known.belief = 'unsure';
     await this.#expect([204], 'POST', `/containers/${id}/start`);
     known.runs = ends ? 'unsure' : 'yes';
+    await this.#succeeded();
+  }
+
+  /** Starts one that fails, until its policy lets it be: after `retries` more starts. */
+  async startInVain(id: string, retries: number): Promise<void> {
+    await this.start(id, { ends: true });
+    this.#known(id).retries = retries;
+    for (;;) {
+      const { text } = await this.#expect([200], 'GET', `/containers/${id}/json`);
+      if ((JSON.parse(text) as { State: { Status: string } }).State.Status === 'exited') break;
+      await delay(20);
+    }
+    this.#known(id).runs = 'no';
     await this.#succeeded();
   }
 

@@ -36,7 +36,13 @@ export async function restarts(machine: Machine): Promise<Outcome> {
   await machine.restart();
   await machine.start();
   faults.push(...(await faultsOf(machine, person, { powerWasCut: true })));
-  person.containers.set(id, { belief: 'there', runs: 'no', autoRemove: false, counts: false });
+  person.containers.set(id, {
+    belief: 'there',
+    runs: 'no',
+    autoRemove: false,
+    counts: false,
+    comesBack: false,
+  });
   await person.start(id);
   faults.push(...(await faultsOf(machine, person)), ...(await tidy(machine)));
   return { points: 3, faults };

@@ -119,6 +119,28 @@ export const SCENARIOS: readonly Scenario[] = [
     },
   },
   {
+    name: 'restart policies',
+    async run(person) {
+      const policy = (Name: string, MaximumRetryCount = 0) => ({
+        RestartPolicy: { Name, MaximumRetryCount },
+      });
+      const mounts = [volumeAt('pr', '/pr', PLUGIN)];
+      const fails = shell('exit 3', { ...policy('on-failure', 2), Mounts: mounts });
+      const failing = await person.create({ name: 'in-vain', body: fails, makes: ['pr'] });
+      await person.startInVain(failing, 2);
+      const stays = shell(SLEEP, policy('unless-stopped'));
+      const stopped = await person.create({ name: 'stopped', body: stays });
+      await person.start(stopped);
+      await person.stop(stopped);
+      const staying = await person.create({ name: 'staying', body: stays });
+      await person.start(staying);
+      await person.remove(failing);
+      await person.remove(stopped);
+      await person.remove(staying, { force: true });
+      await person.removeVolume('pr');
+    },
+  },
+  {
     name: 'images',
     async run(person) {
       await person.load('second:latest', archiveOf(person.machine.dir, 'second:latest'));

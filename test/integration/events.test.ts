@@ -94,6 +94,20 @@ t.test('events', async (t) => {
     t.equal((await actions('event=exec_create')).length, 1, 'without what it runs');
   });
 
+  await t.test('of one that runs out of memory', async (t) => {
+    const eats = ['dd', 'if=/dev/zero', 'of=/dev/null', 'bs=200M', 'count=1'];
+    t.equal((await daemon.docker([...RUN, '--name', 'eats', '-m', '20m', 'busybox', ...eats])).code, 137);
+    t.same(await actions('container=eats'), ['create', 'attach', 'start', 'oom', 'die']);
+    const state = await daemon.docker([
+      'inspect',
+      'eats',
+      '--format',
+      '{{.State.OOMKilled}} {{.State.ExitCode}}',
+    ]);
+    t.equal(state.stdout, 'true 137\n');
+    await daemon.docker(['rm', 'eats']);
+  });
+
   await t.test('of images and volumes', async (t) => {
     t.match(await past('type=image'), [
       { Action: 'load', Actor: { ID: image, Attributes: { name: 'busybox:latest' } } },
@@ -101,7 +115,11 @@ t.test('events', async (t) => {
     await daemon.docker(['volume', 'create', 'own']);
     await daemon.docker(['volume', 'rm', 'own']);
     t.same(await actions('volume=own'), ['create', 'destroy']);
-    t.same(await actions('image=busybox', 'event=create'), ['create', 'create'], 'also of its containers');
+    t.same(
+      await actions('image=busybox', 'event=create'),
+      ['create', 'create', 'create'],
+      'also of its containers',
+    );
     t.same(await actions('label=a=b', 'event=start'), ['start']);
     t.same(await actions('label=a=c'), []);
     t.same(await actions('scope=swarm'), []);
