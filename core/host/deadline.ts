@@ -13,7 +13,7 @@ const NONE = 0;
 /** Methods, by point id, that have neither a time-out of Docker's plugin protocol nor the default. */
 const deadlinesMs: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   'gantry.log.v1': { append: 30_000, check: 5_000 },
-  'gantry.runtime.v1': { wait: NONE, execWait: NONE, create: 120_000, delete: 120_000 },
+  'gantry.runtime.v1': { wait: NONE, waitOom: NONE, execWait: NONE, create: 120_000, delete: 120_000 },
   'gantry.snapshot.v1': { commitLayer: 600_000, removeLayer: 600_000, remove: 600_000, unmount: 600_000 },
 };
 

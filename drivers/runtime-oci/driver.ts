@@ -24,6 +24,7 @@ import { isAlive, notRunning, tellConmon } from './conmon-process.ts';
 import { TaskExecs } from './execs.ts';
 import { conmonEnd, taskExit } from './exit.ts';
 import { type Starter, starterFor } from './hybrid-cgroups.ts';
+import { oomOf } from './oom.ts';
 import type { ConmonProgram, RuntimeProgram } from './programs.ts';
 import { type OrderWords, RuntimeCommand } from './runtime-command.ts';
 import type { SeccompCache } from './seccomp-cache.ts';
@@ -206,6 +207,10 @@ export class RuntimeOci implements RuntimeDriver {
 
   wait({ id }: Call, { signal }: CallContext): Promise<TaskExit> {
     return this.#exit(this.#existing(id), signal);
+  }
+
+  waitOom({ id }: Call, { signal }: CallContext): Promise<void> {
+    return oomOf(this.#existing(id), signal);
   }
 
   async state({ id }: Call, { signal }: CallContext): Promise<TaskState> {

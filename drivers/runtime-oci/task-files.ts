@@ -56,6 +56,11 @@ export class TaskFiles {
     return join(this.dir, 'pid');
   }
 
+  /** conmon makes it when the kernel has killed one of the container's processes for want of memory. */
+  get oom(): string {
+    return join(this.dir, 'oom');
+  }
+
   get attachSocket(): string {
     return join(this.dir, 'attach');
   }
@@ -155,7 +160,7 @@ export class TaskFiles {
     const text = readIfThere(path);
     if (text === undefined) return undefined;
     const at = nanosecondTime(statSync(path, { bigint: true }).mtimeNs);
-    const oomKilled = existsSync(join(this.dir, 'oom'));
+    const oomKilled = existsSync(this.oom);
     if (text === UNKNOWN) return { code: UNKNOWN_CODE, at, oomKilled, unknown: true };
     return { code: Number(text), at, oomKilled };
   }

@@ -166,6 +166,11 @@ export interface RuntimeDriver {
   ): Promise<{ name: string; version: string }>;
   /** Something is likely to be created within a moment: whatever can be made ready. Returns at once. */
   anticipate?(none: Readonly<Record<string, never>>, call: CallContext): Promise<void>;
+  /**
+   * Resolves when one of the task's processes has been killed for want of memory, at once when one has been before. May
+   * stay open when the task ends: the exit says it too.
+   */
+  waitOom?(task: { id: string }, call: CallContext): Promise<void>;
   pause?(task: { id: string }, call: CallContext): Promise<void>;
   resume?(task: { id: string }, call: CallContext): Promise<void>;
   /**
@@ -214,6 +219,7 @@ export const runtimePoint: ExtensionPoint<RuntimeDriver> = {
     list: 'required',
     version: 'required',
     anticipate: 'optional',
+    waitOom: 'optional',
     pause: 'optional',
     resume: 'optional',
     update: 'optional',

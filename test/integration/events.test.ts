@@ -106,6 +106,15 @@ t.test('events', async (t) => {
     ]);
     t.equal(state.stdout, 'true 137\n');
     await daemon.docker(['rm', 'eats']);
+    const lives = ['sh', '-c', `${eats.join(' ')}; sleep 1000`];
+    await daemon.docker([...RUN, '-d', '--name', 'lives', '-m', '20m', 'busybox', ...lives]);
+    await until(async () => (await actions('container=lives')).includes('oom'));
+    t.match((await daemon.api('GET', '/containers/lives/json')).body, {
+      State: { OOMKilled: true, Status: 'running' },
+    });
+    await daemon.docker(['kill', 'lives']);
+    t.same(await actions('container=lives'), ['create', 'start', 'oom', 'kill', 'die']);
+    await daemon.docker(['rm', 'lives']);
   });
 
   await t.test('of images and volumes', async (t) => {
@@ -117,7 +126,7 @@ t.test('events', async (t) => {
     t.same(await actions('volume=own'), ['create', 'destroy']);
     t.same(
       await actions('image=busybox', 'event=create'),
-      ['create', 'create', 'create'],
+      ['create', 'create', 'create', 'create'],
       'also of its containers',
     );
     t.same(await actions('label=a=b', 'event=start'), ['start']);

@@ -13,6 +13,7 @@ import { volumeEffect, volumeKeys } from '../volume/record.ts';
 import { containersUsing } from '../volume/use.ts';
 import { afterExit, scheduleRestart } from './after-exit.ts';
 import { type ContainerContext, setState } from './context.ts';
+import { watchOom } from './oom.ts';
 
 const CLEANUP_MS = 60_000;
 /** How long after it was lost a runtime driver is asked again; the host calls none that is broken. */
@@ -22,8 +23,12 @@ const ABSENT_DRIVER_MS = 500;
 export function monitor(ctx: ContainerContext, record: ContainerRecord, { adopted = false } = {}): void {
   const { id, runtime } = record;
   ctx.health.watch(ctx, record, { adopted });
+  const ended = new AbortController();
+  watchOom(ctx, record, ended.signal);
   void (async () => {
-    await settleExit(ctx, id, await untilExit(ctx, id, runtime));
+    const exit = await untilExit(ctx, id, runtime);
+    ended.abort();
+    await settleExit(ctx, id, exit);
   })().catch((error: unknown) => {
     if (!ctx.stopping.aborted)
       ctx.log.error({ container: id, error: messageChain(error) }, 'exit not settled');
@@ -55,7 +60,7 @@ export async function settleExit(ctx: ContainerContext, id: string, exit: TaskEx
       paused: false,
       pid: 0,
       exitCode: exit.code,
-      oomKilled: exit.oomKilled,
+      oomKilled: exit.oomKilled || record.state.oomKilled,
       finishedAt: exit.at,
       error: exit.unknown ? 'the exit was not seen: its supervisor had been killed' : '',
     });
@@ -67,7 +72,7 @@ export async function settleExit(ctx: ContainerContext, id: string, exit: TaskEx
     const early = !record.autoRemove && holdsLittle(ctx, id);
     if (early) {
       await ctx.store.put('container.exited', { put: [{ kind: 'container', id, record: exited }] });
-      tellEnd(ctx, exited);
+      tellEnd(ctx, record, exited);
       ctx.waiters.exited(id, result);
     }
     await release(ctx, op, id, (held) => !keepsStopped(held), signal);
@@ -75,13 +80,13 @@ export async function settleExit(ctx: ContainerContext, id: string, exit: TaskEx
       await ctx.logs.removing(record);
       await holdOwnVolumes(ctx, record, signal, async (own) => {
         const gone = await finishRemoval(ctx, op, exited, own, signal);
-        tellEnd(ctx, exited);
+        tellEnd(ctx, record, exited);
         tellRemoval(ctx, exited, gone);
       });
     } else if (early) await op.commit({});
     else {
       await op.commit({ put: [{ kind: 'container', id, record: exited }] });
-      tellEnd(ctx, exited);
+      tellEnd(ctx, record, exited);
     }
     if (!early) ctx.waiters.exited(id, result);
     if (record.autoRemove) ctx.waiters.removed(id, result);
@@ -136,12 +141,12 @@ async function finishRemoval(
 }
 
 /** Once it is durable; a start that follows waits for the key. */
-function tellEnd(ctx: ContainerContext, record: ContainerRecord): void {
+function tellEnd(ctx: ContainerContext, before: ContainerRecord, record: ContainerRecord): void {
   const { events } = ctx;
   const { exitCode, oomKilled, startedAt, finishedAt } = record.state;
   const ranMs = Math.max(0, Date.parse(finishedAt) - Date.parse(startedAt));
   const execDuration = String(Math.floor(ranMs / 1000));
-  if (oomKilled) containerEvent(events, record, 'oom');
+  if (oomKilled && !before.state.oomKilled) containerEvent(events, record, 'oom');
   volumeMountEvents(events, record, 'unmount');
   containerEvent(events, record, 'die', { exitCode: String(exitCode), execDuration });
   if (record.state.status === 'restarting') scheduleRestart(ctx, record);

@@ -26,19 +26,35 @@ export function signalNumber(text: string): number {
   throw new HostError('InvalidArgument', 'INVALID_SIGNAL', `Invalid signal: ${text}`);
 }
 
-/** False when it was not running. `seconds`: the time to end by itself; negative means for ever. */
+interface StopOptions {
+  /** The time to end by itself; negative means for ever. */
+  readonly seconds: number | undefined;
+  readonly signal?: string;
+}
+
+/** False when it was not running. */
 export async function stopContainer(
   ctx: ContainerContext,
   reference: string,
-  { seconds, signal: asked = '' }: { seconds: number | undefined; signal?: string },
+  options: StopOptions,
   signal: AbortSignal,
 ): Promise<boolean> {
   const record = findContainer(ctx.store, reference);
-  if (await endRestarting(ctx, record.id, signal)) {
-    containerEvent(ctx.events, record, 'stop');
-    return true;
-  }
-  if (record.state.status !== 'running') return false;
+  if (!(await stopOnce(ctx, record.id, options, signal))) return false;
+  while (cameBack(ctx, record)) await stopOnce(ctx, record.id, options, signal);
+  containerEvent(ctx.events, record, 'stop');
+  return true;
+}
+
+async function stopOnce(
+  ctx: ContainerContext,
+  id: string,
+  { seconds, signal: asked = '' }: StopOptions,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (await endRestarting(ctx, id, signal)) return true;
+  const record = ctx.store.records.get('container', id);
+  if (record?.state.status !== 'running') return false;
   const config = record.config as StopConfig;
   const patience = seconds ?? config.StopTimeout ?? DEFAULT_STOP_SECONDS;
   const ended = exitOf(ctx, record, signal);
@@ -48,8 +64,14 @@ export async function stopContainer(
     await sendSignal(ctx, record, SIGKILL);
     await killed(record, ended);
   }
-  containerEvent(ctx.events, record, 'stop');
   return true;
+}
+
+/** Whether it had ended by itself when it was told to, and its policy has started it again or is about to. */
+function cameBack(ctx: ContainerContext, { id, restarts = 0 }: ContainerRecord): boolean {
+  const now = ctx.store.records.get('container', id);
+  if (now?.state.status === 'restarting') return true;
+  return now?.state.status === 'running' && (now.restarts ?? 0) > restarts;
 }
 
 export async function killContainer(
@@ -59,20 +81,21 @@ export async function killContainer(
   signal: AbortSignal,
 ): Promise<void> {
   const number = signalNumber(signalText || 'SIGKILL');
-  const record = findContainer(ctx.store, reference);
-  if (await endRestarting(ctx, record.id, signal)) return;
+  const { id } = findContainer(ctx.store, reference);
+  if (await endRestarting(ctx, id, signal)) return;
+  const record = findContainer(ctx.store, id);
   if (record.state.status !== 'running') {
-    throw new HostError(
-      'Conflict',
-      'NOT_RUNNING',
-      `cannot kill container: ${reference}: container ${record.id} is not running`,
-    );
+    const message = `cannot kill container: ${reference}: container ${id} is not running`;
+    throw new HostError('Conflict', 'NOT_RUNNING', message);
   }
   const ended = exitOf(ctx, record, signal);
   await sendSignal(ctx, record, number);
   // Docker answers a SIGKILL only when the container is gone.
-  if (number === SIGKILL) await killed(record, ended);
-  else ended.catch(() => {});
+  if (number !== SIGKILL) ended.catch(() => {});
+  else {
+    await killed(record, ended);
+    if (cameBack(ctx, record)) await endIfRunning(ctx, id, signal);
+  }
 }
 
 export async function restartContainer(
@@ -112,13 +135,17 @@ export async function removeContainer(
   });
 }
 
+/** Until it stays ended: its policy may have been about to start it again. */
 async function endIfRunning(ctx: ContainerContext, id: string, signal: AbortSignal): Promise<void> {
-  if (await endRestarting(ctx, id, signal)) return;
-  const record = ctx.store.records.get('container', id);
-  if (record?.state.status !== 'running') return;
-  const ended = exitOf(ctx, record, signal);
-  await sendSignal(ctx, record, SIGKILL);
-  await killed(record, ended);
+  for (;;) {
+    if (await endRestarting(ctx, id, signal)) return;
+    const record = ctx.store.records.get('container', id);
+    if (record?.state.status === 'restarting') continue;
+    if (record?.state.status !== 'running') return;
+    const ended = exitOf(ctx, record, signal);
+    await sendSignal(ctx, record, SIGKILL);
+    await killed(record, ended);
+  }
 }
 
 /** The next end of a running container; resolved also when it has ended meanwhile. */
@@ -149,9 +176,12 @@ async function noteStop(
   const { StopSignal } = config as StopConfig;
   const final = number === SIGKILL || !StopSignal || signalNumber(StopSignal) === number;
   ctx.restarts.noteStop(id, final);
+  const isToBeNoted = (record: ContainerRecord | undefined): record is ContainerRecord =>
+    record?.state.status === 'running' && restartPolicyOf(record).name !== 'no';
+  if (!isToBeNoted(ctx.store.records.get('container', id))) return;
   await ctx.locks.hold([`container/${id}`], AbortSignal.timeout(KILL_WAIT_MS), async () => {
     const record = ctx.store.records.get('container', id);
-    if (record?.state.status !== 'running' || restartPolicyOf(record).name === 'no') return;
+    if (!isToBeNoted(record)) return;
     const noted = { ...record, manuallyStopped: true, endsNext: final || record.endsNext === true };
     await ctx.store.put('container.note-stop', { put: [{ kind: 'container', id, record: noted }] });
   });

@@ -82,13 +82,17 @@ export async function endRestarting(
 ): Promise<boolean> {
   if (ctx.store.records.get('container', id)?.state.status !== 'restarting') return false;
   ctx.restarts.cancel(id);
-  return ctx.locks.hold([`container/${id}`], signal, async () => {
+  const end = async () => {
     const record = ctx.store.records.get('container', id);
     if (record?.state.status !== 'restarting') return false;
-    ctx.restarts.cancel(id);
     const ended = { ...setState(record, { status: 'exited' }), manuallyStopped: true };
     await ctx.store.put('container.end-restarting', { put: [{ kind: 'container', id, record: ended }] });
+    ctx.restarts.cancel(id);
     ctx.waiters.exited(id, { exitCode: ended.state.exitCode });
     return true;
+  };
+  return ctx.locks.hold([`container/${id}`], signal, end).catch((error: unknown) => {
+    ctx.restarts.schedule(id, 0); // a start of one that does not wait for it does nothing
+    throw error;
   });
 }

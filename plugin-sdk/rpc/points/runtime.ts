@@ -119,6 +119,7 @@ export const runtimeMessages = messagesOf<RuntimeDriver>()({
   list: { params: noParams, result: texts },
   version: { params: noParams, result: Type.Object({ name: text, version: text }) },
   anticipate: { params: noParams, result: nothing },
+  waitOom: { params: byId, result: nothing },
   pause: { params: byId, result: nothing },
   resume: { params: byId, result: nothing },
   update: { params: Type.Object({ id: text, resources }), result: nothing },
