@@ -12,7 +12,7 @@ import { endLeftProbe, probe } from './probe.ts';
 
 /** How long a pause waits for the end of a probe. */
 const END_MS = 5_000;
-/** A status that cannot be written down now is with the next result. */
+/** How long the writing down of a status waits for its container. */
 const WRITE_MS = 10_000;
 
 interface Watched {
@@ -89,17 +89,19 @@ async function probeOn(
     if (signal.aborted) return;
     ctx.health.counts.probes++;
     if (result.exitCode !== 0) ctx.health.counts.failures++;
-    const before = watched.health.status;
-    const ranMs = Date.parse(result.start) - startedAt;
-    watched.health = withResult(watched.health, result, check, ranMs);
-    if (watched.health.status !== before) await noteStatus(ctx, record.id, watched, signal);
+    const { status } = watched.health;
+    const next = withResult(watched.health, result, check, Date.parse(result.start) - startedAt);
+    if (next.status !== status) await noteStatus(ctx, record.id, watched, next, signal);
+    // A status that could not be written down is so with the next result.
+    else watched.health = next;
   }
 }
 
 async function noteStatus(
   ctx: ContainerContext,
   id: string,
-  { health }: Watched,
+  watched: Watched,
+  health: ContainerHealth,
   signal: AbortSignal,
 ): Promise<void> {
   const soon = AbortSignal.any([signal, AbortSignal.timeout(WRITE_MS)]);
@@ -107,13 +109,14 @@ async function noteStatus(
     await ctx.locks.hold([`container/${id}`], soon, async () => {
       const record = ctx.store.records.get('container', id);
       if (record?.state.status !== 'running' || signal.aborted) return;
-      await ctx.store.put('container.health', {
-        put: [{ kind: 'container', id, record: { ...record, health } }],
-      });
+      const noted = { ...record, health };
+      await ctx.store.put('container.health', { put: [{ kind: 'container', id, record: noted }] });
+      watched.health = health;
       containerEvent(ctx.events, record, `health_status: ${health.status}`);
     });
   } catch (error) {
     if (signal.aborted) return;
+    watched.health = { ...health, status: watched.health.status };
     ctx.log.warn({ container: id, health: health.status, error: messageChain(error) }, 'health not noted');
   }
 }
