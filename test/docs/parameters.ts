@@ -44,6 +44,7 @@ export const TAKEN: Readonly<Record<string, Taken>> = {
     query: ['container', 'repo', 'tag', 'comment', 'author', 'pause', 'changes'],
     body: CommitSchema,
   },
+  'system.df': { query: ['type', 'verbose'] },
   'exec.create': { body: ExecSchema },
   'exec.start': { body: ExecStartSchema },
   'exec.resize': { query: ['h', 'w'] },

@@ -5,6 +5,7 @@ import { absentRows } from './absent.ts';
 import { archiveRows } from './archive.ts';
 import { attachRows } from './attach.ts';
 import { containerRows } from './containers.ts';
+import { diskUsageRows } from './disk-usage.ts';
 import { eventRows } from './events.ts';
 import { execRows } from './exec.ts';
 import { gantryRows } from './gantry.ts';
@@ -25,6 +26,7 @@ export function routeTable(engine: Engine): readonly Row[] {
     ...attachRows(engine),
     ...usageRows(engine),
     ...archiveRows(engine),
+    ...diskUsageRows(engine),
     ...logRows(engine),
     ...execRows(engine),
     ...imageRows(engine),

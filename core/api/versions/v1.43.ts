@@ -25,6 +25,10 @@ export const v1_43: VersionStep = {
     'container.commit': object(within('Healthcheck', without('StartInterval'))),
   },
   down: {
+    'system.df': object(({ Images, ...usage }) => ({
+      ...usage,
+      Images: Array.isArray(Images) ? Images.map(object(withVirtualSize)) : Images,
+    })),
     'image.inspect': object(withVirtualSize),
     'image.list': each(withVirtualSize),
     'system.info': object(within('Runtimes', withoutStatus)),

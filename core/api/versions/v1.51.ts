@@ -29,9 +29,22 @@ const DEFAULT_BRIDGE = {
   MacAddress: '',
 };
 
+/** Null for a kind of thing that was not asked for. */
+function itemsOf(usage: unknown): unknown {
+  return (usage as Shape | undefined)?.Items ?? null;
+}
+
 export const v1_51: VersionStep = {
   version: '1.51',
   down: {
+    'system.df': object(({ ImageUsage, ContainerUsage, VolumeUsage, BuildCacheUsage }) => ({
+      LayersSize: (ImageUsage as Shape | undefined)?.TotalSize ?? 0,
+      Images: itemsOf(ImageUsage),
+      Containers: itemsOf(ContainerUsage),
+      Volumes: itemsOf(VolumeUsage),
+      BuildCache: itemsOf(BuildCacheUsage),
+      BuilderSize: 0,
+    })),
     'container.list': each(without('Health')),
     'container.inspect': object(({ Storage, ...container }) => ({
       ...container,

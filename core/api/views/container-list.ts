@@ -58,7 +58,7 @@ export async function sizesOf(
   }
 }
 
-function summaryView(engine: Engine, container: ContainerRecord): object {
+export function summaryView(engine: Engine, container: ContainerRecord): object {
   const health = engine.containers.health(container);
   return {
     Id: container.id,
