@@ -116,9 +116,12 @@ export class LogPump {
   tick(): void {
     if (this.sink.isReplaced()) this.restart();
     this.#note();
-    const size = this.#journal.size() ?? 0;
-    if (performance.now() < this.#pauseUntil || (size === this.#seenBytes && !this.#final)) return;
-    void this.run();
+    if (performance.now() >= this.#pauseUntil && this.#mayHaveMore()) void this.run();
+  }
+
+  #mayHaveMore(): boolean {
+    if (this.#final) return this.#journal.bytesAfter(this.#handedOn) > 0;
+    return (this.#journal.size() ?? 0) !== this.#seenBytes;
   }
 
   /** The driver is there again. */
