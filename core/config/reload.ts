@@ -1,5 +1,6 @@
 /** SIGHUP: reads the configuration again, takes what may change while the daemon runs, and names what waits for a restart. */
 import { hostname } from 'node:os';
+import { logPoint } from '@gantry/plugin-sdk/contracts/log.ts';
 import { runtimePoint } from '@gantry/plugin-sdk/contracts/runtime.ts';
 import type { DriverModule } from '@gantry/plugin-sdk/extension-point.ts';
 import type { Engine } from '../engine.ts';
@@ -46,6 +47,7 @@ export class Reload {
     const runtimes = await this.#addRuntimes(next);
     // Before anything changes: containers would be made with a runtime that is not there.
     if (next.defaultRuntime) await engine.host.driver(runtimePoint, next.defaultRuntime);
+    if (engine.host.isBuiltin(logPoint, next.log.Type)) await engine.containers.checkLog(next.log);
     const changed = changedOptions(engine.options, { ...next, runtimes });
     for (const warning of next.warnings) log.warn({}, warning);
     for (const { key, reloadable } of changed) {

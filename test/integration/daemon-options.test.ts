@@ -120,6 +120,7 @@ t.test('flags, file and reload', async (t) => {
     t.same((await info(daemon)).Labels, ['rack=7'], 'a file with a fault changes nothing');
     await reload(daemon, file, '{', /configuration not reloaded/);
     await reload(daemon, file, { ...next, 'default-runtime': 'third' }, /configuration not reloaded/);
+    await reload(daemon, file, { ...next, 'log-opts': { nope: '1' } }, /configuration not reloaded/);
     t.same((await info(daemon)).Labels, ['rack=7']);
 
     await reload(daemon, file, { ...next, 'http-proxy': 'http://other.test' }, /configuration reloaded/);

@@ -1,4 +1,5 @@
 /** The containers: what routes call, and what the daemon does with them at its start. */
+
 import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { runtimePoint, type StdioEndpoint, type TaskState } from '@gantry/plugin-sdk/contracts/runtime.ts';
@@ -6,6 +7,7 @@ import { HostError, messageChain } from '@gantry/plugin-sdk/errors.ts';
 import { containerEvent } from '../../events/emit.ts';
 import type { ContainerHealth, ContainerRecord } from '../../store/record-types.ts';
 import { containerLogs, type LogsRequest, requireReadableLog } from '../logs/container-logs.ts';
+import type { LogConfig } from '../logs/log-config.ts';
 import type { AttachRequest } from './attachment.ts';
 import { type ContainerContext, isRestarting, ZERO_TIME } from './context.ts';
 import { type Created, createContainer } from './create.ts';
@@ -43,6 +45,11 @@ export class Containers {
       .driver(runtimePoint, defaults.runtime)
       .then((driver) => driver.anticipate?.({}, { signal: stopping }))
       .catch(() => {}); // what is only slower without
+  }
+
+  /** Whether the log driver takes its options. Errors: InvalidArgument, in its words. */
+  async checkLog(config: LogConfig): Promise<void> {
+    await this.#ctx.logs.check(config, '');
   }
 
   /** Of health checks, since the daemon's start. */

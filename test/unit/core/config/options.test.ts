@@ -93,7 +93,6 @@ t.test('what is refused, and in which words', async (t) => {
     [['--tlsverify', '--tlscert', 'x'], /TLS needs --tlskey, --tlscacert/],
     [['--userns-remap', 'default'], /--userns-remap: there are no user namespaces yet/],
     [['--authorization-plugin', 'x'], /authorization plugins are not asked yet/],
-    [['--log-driver', 'fluent'], /no log driver named 'fluent'/],
     [
       ['--config-file', '/nope/daemon.json'],
       /unable to configure the daemon with file \/nope\/daemon.json.*no such file/,
