@@ -14,13 +14,17 @@ export class Client {
     this.#where = parseAddress(address);
   }
 
-  get(path: string): Promise<unknown> {
-    return this.request('GET', path);
+  get(path: string, options: { readonly signal?: AbortSignal } = {}): Promise<unknown> {
+    return this.request('GET', path, options);
   }
 
   /** Answers the parsed body. Errors: Unavailable (nobody answers there), Unknown (the daemon's own words). */
-  async request(method: 'GET' | 'POST', path: string): Promise<unknown> {
-    const response = await this.#send(method, path);
+  async request(
+    method: 'GET' | 'POST',
+    path: string,
+    options: { readonly signal?: AbortSignal } = {},
+  ): Promise<unknown> {
+    const response = await this.#send(method, path, options);
     const body = parse(await textOf(response));
     if ((response.statusCode ?? 0) >= 400) throw this.#refused(`${method} ${path}`, response, body);
     return body;
@@ -53,9 +57,13 @@ export class Client {
     return new HostError('Unknown', 'DAEMON_REFUSED', String(message ?? `${asked}: status ${statusCode}`));
   }
 
-  async #send(method: string, path: string): Promise<IncomingMessage> {
+  async #send(
+    method: string,
+    path: string,
+    options: { readonly signal?: AbortSignal } = {},
+  ): Promise<IncomingMessage> {
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-    const outgoing = httpRequest({ ...this.#where, method, path, agent: false });
+    const outgoing = httpRequest({ ...this.#where, ...options, method, path, agent: false });
     outgoing.once('response', resolve).once('error', reject);
     outgoing.end();
     try {

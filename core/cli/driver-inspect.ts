@@ -18,13 +18,25 @@ export const run: Run = async ({ client, operands: [name = ''], values, print })
 };
 
 function describe(details: Details): string {
-  const { point, name, carrier, address, enabled, breaker, calls, failures, capabilities, manifest } =
-    details;
+  const {
+    point,
+    name,
+    version,
+    carrier,
+    address,
+    enabled,
+    breaker,
+    calls,
+    failures,
+    capabilities,
+    manifest,
+  } = details;
   const facts: readonly (readonly [string, string])[] = [
     ['point', point || 'not known: it has not been used yet'],
     ['name', name],
     ['carrier', carrier],
     ['address', address || '-'],
+    ...(version ? [['version', version] as const] : []),
     ['enabled', enabled ? 'yes' : 'no'],
     ['state', stateText(details)],
     ['breaker', breaker ?? (carrier === 'in-process' ? 'none' : 'not used yet')],

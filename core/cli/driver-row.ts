@@ -4,6 +4,8 @@ import { age } from './age.ts';
 export interface DriverRow {
   readonly point: string;
   readonly name: string;
+  /** As the driver says it. */
+  readonly version?: string;
   readonly carrier: string;
   readonly address: string;
   readonly state: string;

@@ -5,7 +5,7 @@ import { COMMANDS } from '../commands.ts';
 import { type Candidate, candidatesFor } from './candidates.ts';
 
 /** A person waits. */
-const DAEMON_MS = 1_000;
+const DAEMON_MS = 3_000;
 
 export const run: Run = async ({ operands, values, client, print }) => {
   const line = values.line as string | undefined;
@@ -13,7 +13,7 @@ export const run: Run = async ({ operands, values, client, print }) => {
   const current = words.at(-1) ?? '';
   const { known, offer, prefix, host } = candidatesFor(words, COMMANDS);
   if (offer === 'file' || offer === 'directory') print(`:${offer}\n`);
-  const offered = await offeredBy(offer, () => client(host)).catch(() => []);
+  const offered = await offeredBy(offer, current.slice(prefix.length), () => client(host)).catch(() => []);
   const all = [...known, ...offered.map((one) => ({ ...one, text: `${prefix}${one.text}` }))];
   for (const { text, help = '' } of all.filter((one) => one.text.startsWith(current))) {
     print(`${text}\t${help.replace(/\s+/g, ' ')}\n`);
@@ -23,16 +23,15 @@ export const run: Run = async ({ operands, values, client, print }) => {
 
 async function offeredBy(
   offer: Offer | undefined,
+  begun: string,
   client: () => Promise<Client>,
 ): Promise<readonly Candidate[]> {
   if (offer === undefined || offer === 'file' || offer === 'directory') return [];
   if (typeof offer !== 'string') return offer.map((text) => ({ text }));
   const names = await import('./names.ts');
   if (offer === 'builtin') return names.builtinNames();
-  const asked = offer === 'driver' ? names.driverNames(await client()) : names.objectNames(await client());
-  const late = Promise.withResolvers<readonly Candidate[]>();
-  const timer = setTimeout(() => late.resolve([]), DAEMON_MS);
-  return Promise.race([asked, late.promise]).finally(() => clearTimeout(timer));
+  if (offer === 'driver') return names.driverNames(await client(), DAEMON_MS);
+  return names.objectNames(await client(), begun, DAEMON_MS);
 }
 
 /** As the shell would split it, as far as a command line that is being typed can tell; without the program. */

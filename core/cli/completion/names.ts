@@ -8,8 +8,9 @@ export function builtinNames(): readonly Candidate[] {
 }
 
 /** Each by its name, and by `POINT/NAME` where a name stands for several. */
-export async function driverNames(client: Client): Promise<readonly Candidate[]> {
-  const { drivers } = (await client.get('/gantry/drivers')) as {
+export async function driverNames(client: Client, limitMs: number): Promise<readonly Candidate[]> {
+  const signal = AbortSignal.timeout(limitMs);
+  const { drivers } = (await client.get('/gantry/drivers', { signal })) as {
     drivers: readonly { point: string; name: string; state: string }[];
   };
   return drivers.map(({ point, name, state }) => {
@@ -18,16 +19,43 @@ export async function driverNames(client: Client): Promise<readonly Candidate[]>
   });
 }
 
-/** `container/NAME`, `volume/NAME`, `image/NAME`. */
-export async function objectNames(client: Client): Promise<readonly Candidate[]> {
-  const [containers, volumes, images] = await Promise.all([
-    client.get('/containers/json?all=1') as Promise<readonly { Names: readonly string[]; Status: string }[]>,
-    client.get('/volumes') as Promise<{ Volumes: readonly { Name: string; Driver: string }[] | null }>,
-    client.get('/images/json') as Promise<readonly { RepoTags: readonly string[] | null }[]>,
-  ]);
-  return [
-    ...containers.map(({ Names, Status }) => ({ text: `container${Names[0] ?? '/'}`, help: Status })),
-    ...(volumes.Volumes ?? []).map(({ Name, Driver }) => ({ text: `volume/${Name}`, help: Driver })),
-    ...images.flatMap(({ RepoTags }) => (RepoTags ?? []).map((tag) => ({ text: `image/${tag}` }))),
-  ];
+type Kind = 'container' | 'volume' | 'image';
+
+const KINDS: Readonly<
+  Record<Kind, (get: (path: string) => Promise<unknown>) => Promise<readonly Candidate[]>>
+> = {
+  container: async (get) => {
+    const all = await get('/containers/json?all=1');
+    return (all as readonly { Names: readonly string[]; Status: string }[]).map(({ Names, Status }) => ({
+      text: (Names[0] ?? '').slice(1),
+      help: Status,
+    }));
+  },
+  volume: async (get) => {
+    const { Volumes } = (await get('/volumes')) as {
+      Volumes: readonly { Name: string; Driver: string }[] | null;
+    };
+    return (Volumes ?? []).map(({ Name, Driver }) => ({ text: Name, help: Driver }));
+  },
+  image: async (get) => {
+    const all = (await get('/images/json')) as readonly { RepoTags: readonly string[] | null }[];
+    return all.flatMap(({ RepoTags }) => RepoTags ?? []).map((tag) => ({ text: tag }));
+  },
+};
+
+/** `container/NAME`, `volume/NAME`, `image/NAME`: of the kinds that `begun` may become, those that answer in time. */
+export async function objectNames(
+  client: Client,
+  begun: string,
+  limitMs: number,
+): Promise<readonly Candidate[]> {
+  const kinds = (Object.keys(KINDS) as Kind[]).filter(
+    (kind) => `${kind}/`.startsWith(begun) || begun.startsWith(`${kind}/`),
+  );
+  const signal = AbortSignal.timeout(limitMs);
+  const found = kinds.map(async (kind) => {
+    const names = await KINDS[kind]((path) => client.get(path, { signal })).catch(() => []);
+    return names.map(({ text, ...rest }) => ({ text: `${kind}/${text}`, ...rest }));
+  });
+  return (await Promise.all(found)).flat();
 }
