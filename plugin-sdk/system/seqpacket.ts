@@ -2,7 +2,7 @@
  * Clients of SOCK_SEQPACKET unix sockets, which Node does not know. A packet read is a chunk of the stream, whole and
  * alone; each write leaves as packets of at most `packetBytes`, one after the other.
  */
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { basename, dirname } from 'node:path';
 import { Duplex } from 'node:stream';
@@ -25,6 +25,7 @@ export const MAX_PACKET_BYTES = 65_536;
 /** Packets taken in one turn of the event loop: a busy socket must leave the others theirs. */
 const PACKETS_A_TURN = 64;
 const FULL_BACKLOG_RETRY_MS = 2;
+const ACCEPTED_POLL_MS = 1;
 
 const socket = syscall<[number, number, number]>('int socket(int domain, int type, int protocol)');
 const connect = syscall<[number, Buffer, number]>(
@@ -75,6 +76,21 @@ export async function connectSeqpacket(
     closeSync(fd);
     throw error;
   }
+}
+
+/**
+ * Resolves when nobody waits to be accepted at a SOCK_SEQPACKET socket of that file name, at the latest after `longestMs`:
+ * one that is connected and not accepted yet gets nothing of what the other side sends to all.
+ */
+export async function untilAccepted(fileName: string, longestMs: number): Promise<void> {
+  const end = performance.now() + longestMs;
+  while (performance.now() < end && isAwaited(fileName)) await delay(ACCEPTED_POLL_MS);
+}
+
+/** Of type 5 and in state 2 (connecting), which it is for the kernel while it has no descriptor; proc(5). */
+function isAwaited(fileName: string): boolean {
+  const lines = readFileSync('/proc/net/unix', 'latin1').split('\n');
+  return lines.some((line) => / 0005 02 +\d+ /.test(line) && line.endsWith(`/${fileName}`));
 }
 
 async function connectTo(fd: number, path: string, signal: AbortSignal | undefined): Promise<void> {

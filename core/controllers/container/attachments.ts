@@ -2,14 +2,23 @@
  * Clients attached to containers. One may attach before the container starts: it is connected after the task is made
  * and before its process runs, so that no byte is missed.
  */
+import { basename } from 'node:path';
 import type { Duplex } from 'node:stream';
 import type { StdioEndpoint } from '@gantry/plugin-sdk/contracts/runtime.ts';
-import { connectSeqpacket, MAX_PACKET_BYTES, type PacketSink } from '@gantry/plugin-sdk/system/seqpacket.ts';
+import {
+  connectSeqpacket,
+  MAX_PACKET_BYTES,
+  type PacketSink,
+  untilAccepted,
+} from '@gantry/plugin-sdk/system/seqpacket.ts';
 import { Attachment, type AttachRequest } from './attachment.ts';
 import { pumpStdin } from './stdin-pump.ts';
 
 const nowhere = Buffer.alloc(MAX_PACKET_BYTES);
 const DISCARD: PacketSink = { room: () => nowhere, received() {}, flush() {}, end() {} };
+
+/** A conmon that hangs does not keep its container from starting. */
+const ACCEPTED_MS = 1_000;
 
 export class Attachments {
   readonly #waiting = new Map<string, Set<Attachment>>();
@@ -56,6 +65,8 @@ export class Attachments {
     this.#waiting.delete(id);
     const where = await endpoint();
     await Promise.all([...waiting].map((attachment) => attachment.connect(where)));
+    // conmon takes one in each of its turns, and may have output for those it has before the last.
+    if (waiting.size > 1) await untilAccepted(basename(where.path), ACCEPTED_MS);
   }
 
   /** Lets go of everybody who waits for a start that failed. */

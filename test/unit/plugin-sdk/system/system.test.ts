@@ -18,7 +18,7 @@ import { KeptMountNamespace } from '@gantry/plugin-sdk/system/mount-namespace.ts
 import { onProcessEnd, processStartTime, signalIf } from '@gantry/plugin-sdk/system/pidfd.ts';
 import { readMemfd, run } from '@gantry/plugin-sdk/system/run.ts';
 import { canCompile, compileSeccomp, type SeccompSection } from '@gantry/plugin-sdk/system/seccomp.ts';
-import { connectSeqpacket } from '@gantry/plugin-sdk/system/seqpacket.ts';
+import { connectSeqpacket, MAX_PACKET_BYTES, untilAccepted } from '@gantry/plugin-sdk/system/seqpacket.ts';
 import { spawn } from '@gantry/plugin-sdk/system/spawn.ts';
 import t from 'tap';
 
@@ -227,6 +227,64 @@ t.test(
     t.strictSame(await packetsOf(sizes), ['100', '100', '50']);
   },
 );
+
+t.test(
+  'seqpacket: packets taken into memory of the caller, and who is accepted when',
+  { skip: process.platform === 'linux' ? false : 'Linux only' },
+  async (t) => {
+    const dir = t.testdir({});
+    const program = ['-c', LATE_SERVER, dir];
+    const server = nodeSpawn('python3', program, { stdio: ['pipe', 'pipe', 'inherit'] });
+    t.teardown(() => server.kill('SIGKILL'));
+    await once(server.stdout, 'data');
+    const stream = await connectSeqpacket(join(dir, 'late'));
+    const begun = performance.now();
+    await untilAccepted('late', 100);
+    t.ok(performance.now() - begun >= 99, 'nobody has accepted it');
+    server.stdin.write('accept\n');
+    await untilAccepted('late', 30_000);
+
+    const memory = Buffer.alloc(MAX_PACKET_BYTES);
+    const taken: string[] = [];
+    let free = 2;
+    const ended = new Promise<void>((resolve) => {
+      stream.takePackets({
+        room: () => (free > 0 ? memory : undefined),
+        received: (length) => {
+          free--;
+          taken.push(memory.toString('latin1', 0, length));
+        },
+        flush: () => taken.push('|'),
+        end: resolve,
+      });
+    });
+    server.stdin.end('send\n');
+    while (taken.filter((one) => one !== '|').length < 2) await once(server.stdout, 'data');
+    t.notOk(taken.includes('ccc'), 'no room for the third');
+    free = 5;
+    stream.resumeTaking();
+    await ended;
+    t.same(
+      taken.filter((one) => one !== '|'),
+      ['a', 'bb', 'ccc'],
+    );
+    stream.destroy();
+  },
+);
+
+const LATE_SERVER = `
+import os, socket, sys, time
+os.chdir(sys.argv[1])
+s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); s.bind('./late'); s.listen(4)
+print('listening', flush=True)
+sys.stdin.readline()
+c, _ = s.accept()
+sys.stdin.readline()
+for p in (b'a', b'bb', b'ccc'): c.send(p)
+c.close()
+while True:
+  print('.', flush=True); time.sleep(0.01)
+`;
 
 const SERVER = `
 import os, socket, sys
