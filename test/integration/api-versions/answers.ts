@@ -57,6 +57,8 @@ export const ANSWERS: readonly Answer[] = [
   of('POST /containers/{id}/wait', '/containers/c1/wait'),
   of('POST /containers/prune', `/containers/prune?filters=${NOTHING}`),
   of('POST /containers/{id}/exec', '/containers/r1/exec', 201, { Cmd: ['true'] }),
+  of('POST /commit', '/commit?container=c1&repo=committed', 201),
+  of('GET /system/df', '/system/df?verbose=1'),
   of('GET /exec/{id}/json', '/exec/EXEC/json'),
   of('GET /images/json', '/images/json'),
   of('GET /images/{name}/json', '/images/busybox/json'),
