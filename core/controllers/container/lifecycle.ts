@@ -17,14 +17,35 @@ const DEFAULT_STOP_SECONDS = 10;
 const KILL_WAIT_MS = 30_000;
 const SIGKILL = constants.signals.SIGKILL;
 
-/** `SIGTERM`, `term` or `15`. Errors: InvalidArgument. */
+/** `SIGTERM`, `term`, `RTMIN+3` or `15`. Errors: InvalidArgument. */
 export function signalNumber(text: string): number {
+  const name = text.toUpperCase().replace(/^SIG/, '');
   const number = /^\d+$/.test(text)
     ? Number(text)
-    : constants.signals[`SIG${text.toUpperCase().replace(/^SIG/, '')}` as NodeJS.Signals];
+    : (realtimeSignal(name) ?? constants.signals[`SIG${name}` as NodeJS.Signals]);
   if (number > 0 && number <= 64) return number;
   throw new HostError('InvalidArgument', 'INVALID_SIGNAL', `Invalid signal: ${text}`);
 }
+
+/** An image may name one that there is not; Docker passes over it too. */
+function stopSignal(wanted = ''): number {
+  try {
+    return signalNumber(wanted);
+  } catch {
+    return constants.signals.SIGTERM;
+  }
+}
+
+/** As Docker counts them; systemd's images ask for RTMIN+3. */
+function realtimeSignal(name: string): number | undefined {
+  const [, from, offset = '0'] = /^(RTMIN|RTMAX)([+-]\d{1,2})?$/.exec(name) ?? [];
+  if (!from) return undefined;
+  const number = (from === 'RTMIN' ? RTMIN : RTMAX) + Number(offset);
+  return number >= RTMIN && number <= RTMAX ? number : undefined;
+}
+
+const RTMIN = 34;
+const RTMAX = 64;
 
 interface StopOptions {
   /** The time to end by itself; negative means for ever. */
@@ -58,7 +79,7 @@ async function stopOnce(
   const config = record.config as StopConfig;
   const patience = seconds ?? config.StopTimeout ?? DEFAULT_STOP_SECONDS;
   const ended = exitOf(ctx, record, signal);
-  await sendSignal(ctx, record, signalNumber(asked || config.StopSignal || 'SIGTERM'));
+  await sendSignal(ctx, record, asked ? signalNumber(asked) : stopSignal(config.StopSignal));
   if (patience < 0) await ended;
   else if (!(await within(ended, patience * 1000))) {
     await sendSignal(ctx, record, SIGKILL);

@@ -198,7 +198,7 @@ const PATHS: readonly Case[] = [
   get('/v1/version', 404, /^page not found$/),
   get('/vone.two/version', 404, /^page not found$/),
   get('//version', 404, /^page not found$/),
-  get('/networks', 501, /GET \/networks is not supported: it is not there yet/),
+  get('/nodes', 501, /GET \/nodes is not supported: it is not there yet/),
 ];
 
 const ARCHIVES: readonly Case[] = [

@@ -8,6 +8,7 @@ import t from 'tap';
 import { extraHosts } from '../../../../core/controllers/container/etc/extra-hosts.ts';
 import { hostsText, hostsTextOnHost } from '../../../../core/controllers/container/etc/hosts.ts';
 import { resolvConfText } from '../../../../core/controllers/container/etc/resolv-conf.ts';
+import { signalNumber } from '../../../../core/controllers/container/lifecycle.ts';
 import { settleBlockIo } from '../../../../core/controllers/container/options/block-io.ts';
 import { cgroupsPathOf } from '../../../../core/controllers/container/options/cgroup.ts';
 import { cpuResources, numbersOf, settleCpu } from '../../../../core/controllers/container/options/cpu.ts';
@@ -315,5 +316,13 @@ t.test('small ones', async (t) => {
     { major: 0xfff, minor: 0xfffff },
   ]) {
     t.same(deviceNumber(makedev(device)), device);
+  }
+});
+
+t.test('signals', async (t) => {
+  const numbers = { SIGTERM: 15, term: 15, 9: 9, 'SIGRTMIN+3': 37, rtmin: 34, 'RTMAX-1': 63, RTMAX: 64 };
+  for (const [text, number] of Object.entries(numbers)) t.equal(signalNumber(text), number, text);
+  for (const wrong of ['', '0', '65', '-1', 'NOSUCH', 'RTMIN-1', 'RTMAX+1', 'RTMIN+31', 'toString']) {
+    t.throws(() => signalNumber(wrong), { code: 'INVALID_SIGNAL' }, wrong);
   }
 });
