@@ -238,7 +238,7 @@ function takeVersion(req: ApiRequest): void {
   const version = VERSION_PREFIX.exec(req.url)?.[1];
   req.apiVersion = version ?? NEWEST_API;
   if (version === undefined) return;
-  checkApi(version);
+  checkApi(version, req.url);
   req.url = req.url.slice(version.length + 2) || '/';
 }
 

@@ -13,6 +13,12 @@ const BY_STATUS: Readonly<Record<number, Make>> = {
 const ill: Make = (message, parts) => new HostError('Unavailable', 'REGISTRY_UNAVAILABLE', message, parts);
 const refusal: Make = (message, parts) => new HostError('Unknown', 'REGISTRY_REFUSED', message, parts);
 
+/** For an answer without any, as that to a HEAD. */
+const WORDS: Readonly<Record<number, string>> = {
+  401: 'unauthorized: authentication required',
+  403: 'denied: requested access to the resource is denied',
+};
+
 const MAX_WORDS = 300;
 
 /** From an answer's status and its body, which has a list of errors or is anything at all. */
@@ -24,7 +30,7 @@ export function registryFailure(
   const { codes, words } = errorsIn(body);
   const retryAfterMs = retryAfter(headers['retry-after']);
   const make = BY_STATUS[status] ?? (status >= 500 ? ill : refusal);
-  return make(`${what}: ${words || `the registry answered ${status}`}`, {
+  return make(`${what}: ${words || WORDS[status] || `the registry answered ${status}`}`, {
     details: { status, codes, words, ...(retryAfterMs !== undefined && { retryAfterMs }) },
   });
 }
@@ -32,8 +38,13 @@ export function registryFailure(
 /** The connection failed, was cut or stood still. */
 export function unreachable(what: string, cause: unknown): HostError {
   const { code } = cause as { code?: unknown };
-  const why = cause instanceof Error && cause.message ? cause.message : String(code);
+  const why = cause instanceof Error && cause.message ? cause.message : String(cause);
   return ill(`${what}: ${why}`, { details: typeof code === 'string' ? { errno: code } : {} });
+}
+
+/** The same failure, where another try would only meet it again. */
+export function forGood(error: HostError): HostError {
+  return ill(error.message, { details: { ...error.details, isForGood: true } });
 }
 
 /** It answered, but not as the distribution API has it. */

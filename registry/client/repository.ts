@@ -2,8 +2,8 @@
  * One repository of one registry for the length of one piece of work: which endpoint answers is found out at the first
  * request, who one is said when it is asked for. `close` ends its connections.
  */
-import { asHostError, HostError } from '@gantry/plugin-sdk/errors.ts';
-import { badAnswer, registryFailure } from './failure.ts';
+import { asHostError, HostError, isHostError } from '@gantry/plugin-sdk/errors.ts';
+import { badAnswer, forGood, registryFailure } from './failure.ts';
 import {
   type Descriptor,
   INDEX_TYPES,
@@ -232,8 +232,8 @@ export class Repository implements AsyncDisposable {
     const authorizer = new Authorizer(this.#transport, credentials);
     const url = new URL('/v2/', endpoint.base);
     const { attempts, backoffMs } = this.settings;
-    const answer = await withRetries({ attempts, backoffMs, signal, unless: isForGood }, async () => {
-      const answer = await this.#transport.send({ method: 'GET', url, signal });
+    const answer = await withRetries({ attempts, backoffMs, signal }, async () => {
+      const answer = await this.#transport.send({ method: 'GET', url, signal }).catch(asForGood);
       const body = await readAnswer(answer);
       if (answer.status < 500 && answer.status !== 429) return answer;
       throw registryFailure(`ask ${url.href}`, answer, body);
@@ -247,9 +247,12 @@ function isNoTls({ details, message }: HostError): boolean {
   return details.errno === 'EPROTO' || /wrong version number|packet length too long/.test(message);
 }
 
-/** Nobody listens there, or shows a certificate that is none: another endpoint may be the right one. */
-function isForGood({ details }: HostError): boolean {
-  return /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EPROTO|EHOSTUNREACH|ENETUNREACH|ERR_TLS|ERR_SSL|CERT|.*CERT.*|UNABLE_TO)/.test(
-    String(details.errno ?? ''),
-  );
+/** Nobody listens there, or shows a certificate that is none: another endpoint may be the right one, a later try is not. */
+function asForGood(error: unknown): never {
+  const errno = isHostError(error) ? String(error.details.errno ?? '') : '';
+  if (!isHostError(error) || !FOR_GOOD.test(errno)) throw error;
+  throw forGood(error);
 }
+
+const FOR_GOOD =
+  /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EPROTO|EHOSTUNREACH|ENETUNREACH|ERR_TLS|ERR_SSL|UNABLE_TO|.*CERT)/;

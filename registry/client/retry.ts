@@ -1,13 +1,11 @@
 /** Tries again what may go better next time: a registry that is away or busy, a connection that broke. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { type HostError, isHostError, isKind } from '@gantry/plugin-sdk/errors.ts';
+import { isKind } from '@gantry/plugin-sdk/errors.ts';
 
 export interface RetryRules {
   readonly attempts: number;
   readonly backoffMs: number;
   readonly signal: AbortSignal;
-  /** Failures for which no other try is made. */
-  readonly unless?: (error: HostError) => boolean;
 }
 
 /** A registry that wants a longer pause than this is told about instead. */
@@ -20,7 +18,6 @@ export async function withRetries<T>(rules: RetryRules, work: (attempt: number) 
     } catch (error) {
       const pauseMs = pauseBefore(error, attempt, rules.backoffMs);
       if (attempt >= rules.attempts || pauseMs === undefined || rules.signal.aborted) throw error;
-      if (isHostError(error) && rules.unless?.(error)) throw error;
       await delay(pauseMs, undefined, { signal: rules.signal });
     }
   }
@@ -29,7 +26,8 @@ export async function withRetries<T>(rules: RetryRules, work: (attempt: number) 
 /** Undefined when trying again is of no use. */
 export function pauseBefore(error: unknown, attempt: number, backoffMs: number): number | undefined {
   if (!isKind(error, 'Unavailable', 'ResourceExhausted') || error.code === 'DISK_FULL') return undefined;
-  const { retryAfterMs } = error.details;
+  const { retryAfterMs, isForGood } = error.details;
+  if (isForGood === true) return undefined;
   const wanted = typeof retryAfterMs === 'number' ? retryAfterMs : backoffMs * 2 ** (attempt - 1);
   // Not all at the same moment.
   const pauseMs = wanted * (1 + Math.random() / 4);

@@ -19,8 +19,9 @@ export interface EngineUnderTest {
   start(): Promise<void>;
 }
 
-export async function startDocker(root: string): Promise<EngineUnderTest> {
-  const engine = new DockerEngine(root);
+/** `network`: `host` for one that is to reach what listens on this machine's loopback. */
+export async function startDocker(root: string, network: 'own' | 'host' = 'own'): Promise<EngineUnderTest> {
+  const engine = new DockerEngine(root, network);
   await engine.start();
   return engine;
 }
@@ -30,10 +31,12 @@ class DockerEngine implements EngineUnderTest {
   readonly socket: string;
   readonly pluginDir: string;
   readonly #root: string;
+  readonly #network: 'own' | 'host';
   #child: ChildProcess | undefined;
 
-  constructor(root: string) {
+  constructor(root: string, network: 'own' | 'host') {
     this.#root = root;
+    this.#network = network;
     this.socket = path.join(root, 'docker.sock');
     this.pluginDir = path.join(root, 'plugins');
   }
@@ -59,7 +62,7 @@ class DockerEngine implements EngineUnderTest {
       'unshare',
       [
         '-m',
-        '-n',
+        ...(this.#network === 'own' ? ['-n'] : []),
         '--propagation',
         'private',
         'sh',

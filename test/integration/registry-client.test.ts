@@ -1,7 +1,13 @@
 /** The registry client against the distribution's registry, with a proxy between that breaks what can break. */
 import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { connect } from 'node:tls';
 import t, { type Test } from 'tap';
+import { secureContextFor } from '../../registry/client/certificates.ts';
 import { download } from '../../registry/client/download.ts';
 import type { Descriptor, ManifestDocument } from '../../registry/client/manifest.ts';
 import { Repository } from '../../registry/client/repository.ts';
@@ -12,7 +18,7 @@ import { putManifest, type UploadBlob, upload } from '../../registry/client/uplo
 import { fails } from '../fixtures/fails.ts';
 import { startFaultyProxy } from '../fixtures/faulty-proxy.ts';
 import { noRegistry, startRegistry } from '../fixtures/registry.ts';
-import { startTokenServer, TOKEN_USER } from '../fixtures/token-server.ts';
+import { makeCertificate, startTokenServer, TOKEN_USER } from '../fixtures/token-server.ts';
 
 const SETTINGS: RegistrySettings = {
   insecure: [],
@@ -329,6 +335,28 @@ t.test('search asks the index, and says when there is none', { skip: noRegistry 
     fails('NotImplemented', { code: 'SEARCH_UNSUPPORTED' }),
   );
   await t.rejects(searchIndex('127.0.0.1:1', 'x', 5, call), fails('Unavailable'));
+});
+
+t.test('whose certificate is believed', { skip: noRegistry }, async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'gantry-certs-'));
+  t.teardown(() => rmSync(dir, { recursive: true, force: true }));
+  const [key, cert] = [join(dir, 'key.pem'), join(dir, 'cert.pem')];
+  makeCertificate(key, cert, 'registry');
+  const { host, port } = await startRegistry(t, { tls: { cert, key } });
+  const handshake = async () => {
+    const socket = connect({
+      host: '127.0.0.1',
+      port,
+      secureContext: await secureContextFor(host, [join(dir, 'certs.d')]),
+    });
+    await once(socket, 'secureConnect').finally(() => socket.destroy());
+  };
+  await t.rejects(handshake(), { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' });
+  mkdirSync(join(dir, 'certs.d', host), { recursive: true });
+  copyFileSync(cert, join(dir, 'certs.d', host, 'ca.crt'));
+  await handshake();
+  copyFileSync(cert, join(dir, 'certs.d', host, 'client.cert'));
+  await t.rejects(handshake(), fails('FailedPrecondition', { message: /has no client.key/ }));
 });
 
 t.test('where a registry is looked for', async (t) => {
