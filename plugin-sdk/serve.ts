@@ -8,6 +8,7 @@
  *
  * Either way the driver is called NAME.
  */
+import { type LogDriver, logPoint } from './contracts/log.ts';
 import { HostError } from './errors.ts';
 import { type ExtensionPoint, type Logger, missingMethods } from './extension-point.ts';
 import { translationsOf } from './wire/point-translations.ts';
@@ -52,8 +53,16 @@ export async function serve<T extends object>(driver: T, options: ServeOptions<T
     throw new HostError('NotImplemented', 'WIRE_ABSENT', message, { hint: 'serve it over json-rpc' });
   }
   const { serveDocker } = await import('./serve/docker.ts');
-  const close = await serveDocker(point.implementsName, driver, translations, { socket, mode });
+  const spoken = await asSpoken(point, driver);
+  const close = await serveDocker(point.implementsName, spoken, translations, { socket, mode });
   return { log: silent, close };
+}
+
+/** What Docker's protocol asks of a driver in another way than the contract. */
+async function asSpoken(point: ExtensionPoint<unknown>, driver: object): Promise<object> {
+  if (point.id !== logPoint.id) return driver;
+  const { readingFifo } = await import('./serve/log-fifo.ts');
+  return readingFifo(driver as LogDriver);
 }
 
 const ignore = (): void => undefined;

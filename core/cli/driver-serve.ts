@@ -1,6 +1,7 @@
 /** `gantry driver serve NAME`: a built-in driver in a process of its own, for Gantry and for Docker Engine. */
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
+import { type LogDriver, logPoint } from '@gantry/plugin-sdk/contracts/log.ts';
 import type { VolumeDriver } from '@gantry/plugin-sdk/contracts/volume.ts';
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
 import type { CallContext, DriverModule, Logger } from '@gantry/plugin-sdk/extension-point.ts';
@@ -30,13 +31,15 @@ export const run: Run = async ({ operands: [name = ''], values, print, complain 
   const log = both(own, () => served?.log);
   const driver = await firstThatStarts(modules, path.resolve(root), path.resolve(state), log);
   const { point } = driver.module;
+  const dir = path.join(path.resolve(root), `${point.word}-${driver.module.name}`);
   const wire =
     (values.wire as 'docker' | 'json-rpc' | undefined) ??
     (translationsOf(point).size > 0 ? 'docker' : 'json-rpc');
   const stop = untilSignal();
   try {
     const options = { point, wire, socket, name, version: VERSION };
-    served = await serve(onItsOwn(await driver.ready(), path.resolve(root)), options);
+    const alone = onItsOwn(await driver.ready(), path.resolve(root));
+    served = await serve(point.id === logPoint.id ? keepingLogs(alone as LogDriver, dir) : alone, options);
     print(`${name}: serves ${point.id} over ${wire} at ${socket}\n`);
     await stop;
     await served.close();
@@ -105,6 +108,19 @@ function onItsOwn(driver: unknown, root: string): object {
       await syncMetadata(root);
     };
   return { ...rest, create: lasting(create), remove: lasting(remove) };
+}
+
+/** A Docker Engine names no file for the log of a plugin: it goes below the driver's root then. */
+function keepingLogs(driver: LogDriver, dir: string): LogDriver {
+  const { start } = driver;
+  return {
+    ...driver,
+    start: async ({ source, info }, call) => {
+      const logPath = info.logPath || path.join(dir, info.containerId, `${info.containerId}-json.log`);
+      if (!info.logPath) mkdirSync(path.dirname(logPath), { recursive: true, mode: 0o700 });
+      await start({ source, info: { ...info, logPath } }, call);
+    },
+  };
 }
 
 async function alone(): Promise<never> {

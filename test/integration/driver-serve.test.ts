@@ -40,67 +40,91 @@ function run(program: string, args: readonly string[]): Promise<Ran> {
 
 const noDocker = dockerIsInstalled() ? {} : { skip: 'docker.io is not installed' };
 
-t.test('volume-local over Docker’s protocol, used by a stock Docker Engine', noDocker, async (t) => {
-  const dir = mkdtempSync(join(tmpdir(), 'gantry-serve-'));
-  t.teardown(() => {
-    unmountBelow(dir);
-    rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
-  });
-  const engine = await startDocker(join(dir, 'engine'));
-  t.teardown(() => engine.stop());
-  const socket = join(engine.pluginDir, 'disk.sock');
-  const place = { dir: join(dir, 'served'), socket, mountsOf: engine.pids()[0] };
-  const docker = async (...args: readonly string[]) => {
-    const ran = await run('docker', ['-H', `unix://${engine.socket}`, ...args]);
-    return ran.code === 0 ? ran.stdout.trim() : `${ran.code}: ${ran.stderr}`;
-  };
-  const busybox = (script: string) =>
-    docker('run', '--rm', '--network', 'none', '-v', 'notes:/notes', 'busybox', 'sh', '-c', script);
+t.test(
+  'volume and log drivers over Docker’s protocol, used by a stock Docker Engine',
+  noDocker,
+  async (t) => {
+    const dir = mkdtempSync(join(tmpdir(), 'gantry-serve-'));
+    t.teardown(() => {
+      unmountBelow(dir);
+      rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
+    });
+    const engine = await startDocker(join(dir, 'engine'));
+    t.teardown(() => engine.stop());
+    const socket = join(engine.pluginDir, 'disk.sock');
+    const place = { dir: join(dir, 'served'), socket, mountsOf: engine.pids()[0] };
+    const docker = async (...args: readonly string[]) => {
+      const ran = await run('docker', ['-H', `unix://${engine.socket}`, ...args]);
+      return ran.code === 0 ? ran.stdout.trim() : `${ran.code}: ${ran.stderr}`;
+    };
+    const busybox = (script: string) =>
+      docker('run', '--rm', '--network', 'none', '-v', 'notes:/notes', 'busybox', 'sh', '-c', script);
 
-  const first = await serveDriver(t, 'volume-local', place);
-  const archive = join(dir, 'busybox.tar');
-  makeBusyboxArchive(archive, { tag: 'busybox:latest' });
-  t.match(await docker('load', '-i', archive), /busybox:latest/);
+    const first = await serveDriver(t, 'volume-local', place);
+    const archive = join(dir, 'busybox.tar');
+    makeBusyboxArchive(archive, { tag: 'busybox:latest' });
+    t.match(await docker('load', '-i', archive), /busybox:latest/);
 
-  t.equal(await docker('volume', 'create', '-d', 'disk', 'notes'), 'notes');
-  t.equal(await busybox('echo one >> /notes/file; cat /notes/file'), 'one');
-  const volume = join(place.dir, 'root', 'volume-local', 'notes');
-  t.equal(readFileSync(join(volume, 'file'), 'utf8'), 'one\n', 'in the driver’s root');
-  t.match(
-    await docker('volume', 'create', '-d', 'disk', '-o', 'strange=1', 'bad'),
-    /invalid option: "strange"/,
-  );
+    t.equal(await docker('volume', 'create', '-d', 'disk', 'notes'), 'notes');
+    t.equal(await busybox('echo one >> /notes/file; cat /notes/file'), 'one');
+    const volume = join(place.dir, 'root', 'volume-local', 'notes');
+    t.equal(readFileSync(join(volume, 'file'), 'utf8'), 'one\n', 'in the driver’s root');
+    t.match(
+      await docker('volume', 'create', '-d', 'disk', '-o', 'strange=1', 'bad'),
+      /invalid option: "strange"/,
+    );
 
-  await first.end('SIGKILL');
-  t.ok(existsSync(socket), 'killed: its socket stays');
-  const second = await serveDriver(t, 'volume-local', place);
-  t.equal(await busybox('echo two >> /notes/file; cat /notes/file'), 'one\ntwo');
-  t.equal(await docker('volume', 'ls', '--format', '{{.Driver}} {{.Name}}'), 'disk notes');
-  t.equal(
-    await docker('volume', 'create', '-d', 'disk', '-o', 'type=tmpfs', '-o', 'device=tmpfs', 'ram'),
-    'ram',
-  );
-  t.match(
-    await docker(
-      'run',
-      '--rm',
-      '--network',
-      'none',
-      '-v',
-      'ram:/ram',
-      'busybox',
-      'grep',
-      ' /ram ',
-      '/proc/mounts',
-    ),
-    /^(tmpfs|none) \/ram tmpfs/,
-    'a volume with a mount of its own reaches the container',
-  );
-  t.equal(await docker('volume', 'rm', 'notes', 'ram'), 'notes\nram');
-  t.notOk(existsSync(volume));
-  t.equal(await second.end('SIGTERM'), 0);
-  t.notOk(existsSync(socket), 'ended: its socket is gone');
-});
+    await first.end('SIGKILL');
+    t.ok(existsSync(socket), 'killed: its socket stays');
+    const second = await serveDriver(t, 'volume-local', place);
+    t.equal(await busybox('echo two >> /notes/file; cat /notes/file'), 'one\ntwo');
+    t.equal(await docker('volume', 'ls', '--format', '{{.Driver}} {{.Name}}'), 'disk notes');
+    t.equal(
+      await docker('volume', 'create', '-d', 'disk', '-o', 'type=tmpfs', '-o', 'device=tmpfs', 'ram'),
+      'ram',
+    );
+    t.match(
+      await docker(
+        'run',
+        '--rm',
+        '--network',
+        'none',
+        '-v',
+        'ram:/ram',
+        'busybox',
+        'grep',
+        ' /ram ',
+        '/proc/mounts',
+      ),
+      /^(tmpfs|none) \/ram tmpfs/,
+      'a volume with a mount of its own reaches the container',
+    );
+    t.equal(await docker('volume', 'rm', 'notes', 'ram'), 'notes\nram');
+    t.notOk(existsSync(volume));
+    t.equal(await second.end('SIGTERM'), 0);
+    t.notOk(existsSync(socket), 'ended: its socket is gone');
+
+    // The engine calls a log driver too, and hands the output on through a FIFO.
+    const logs = { ...place, socket: join(engine.pluginDir, 'lines.sock') };
+    const writer = await serveDriver(t, 'log-json-file', logs);
+    const words = ['run', '-d', '--network', 'none', '--log-driver', 'lines', '--log-opt', 'max-size=1m'];
+    const id = await docker(...words, 'busybox', 'sh', '-c', 'seq 1 5000; echo end >&2');
+    t.equal(await docker('wait', id), '0');
+    t.equal(await docker('rm', id), id);
+    const file = join(logs.dir, 'root', 'log-json-file', id, `${id}-json.log`);
+    const lines = readFileSync(file, 'utf8').split('\n').filter(Boolean);
+    const written = lines.map((line) => JSON.parse(line) as { log: string; stream: string; time: string });
+    const of = (wanted: string) => written.filter(({ stream }) => stream === wanted).map(({ log }) => log);
+    t.same(
+      of('stdout'),
+      Array.from({ length: 5000 }, (_, n) => `${n + 1}\n`),
+      'every line is there once, in order',
+    );
+    t.same(of('stderr'), ['end\n']);
+    t.match(await docker(...words, '--log-opt', 'odd=1', 'busybox', 'true'), /unknown log opt 'odd'/);
+    t.equal(await writer.end('SIGTERM'), 0);
+  },
+);
 
 /** The docker command's output, or its failure. */
 function dockerOf(daemon: TestDaemon) {
