@@ -1,6 +1,7 @@
 /** `docker update` on crun and runc: what the kernel then says, what inspect shows, and an update that a crash cut off. Needs root. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { isUnifiedCgroup } from '@gantry/plugin-sdk/oci/default-spec.ts';
 import t, { type Test } from 'tap';
 import { startTestDaemon, type TestDaemon } from '../fixtures/daemon.ts';
@@ -157,20 +158,28 @@ async function supportsRealtime(daemon: TestDaemon): Promise<boolean> {
 /** The daemon dies between the record and the task, at each of the points there are; the next one ends what was begun. */
 async function cutOff(t: Test, daemon: TestDaemon): Promise<void> {
   await run(daemon, 'box', ['--pids-limit', '50']);
-  const trace = join(daemon.dir, 'points');
-  await daemon.restart({ env: { GANTRY_FAILPOINT_TRACE: trace } });
+  const [trace, order] = [join(daemon.dir, 'points'), join(daemon.dir, 'order')];
+  await daemon.restart({ env: { GANTRY_FAILPOINT_TRACE: trace, GANTRY_FAILPOINT_ORDER: order } });
   t.equal((await daemon.docker(['update', '--pids-limit', '51', 'box'])).code, 0);
-  await daemon.stop();
   const points = readFileSync(trace, 'utf8').trim().split('\n');
   t.ok(points.length >= 4, 'before and after each of two writes', { points });
   for (const [index, point] of points.entries()) {
-    const limit = 60 + index;
-    await daemon.restart({ env: { GANTRY_FAILPOINT_TRACE: '', GANTRY_FAILPOINT: String(index + 1) } });
-    await daemon.docker(['update', '--pids-limit', String(limit), 'box']);
-    await daemon.kill();
-    await daemon.restart({ env: { GANTRY_FAILPOINT_TRACE: '', GANTRY_FAILPOINT: '' } });
+    await dieAt(daemon, order, index + 1);
+    await daemon.docker(['update', '--pids-limit', String(60 + index), 'box']);
+    t.equal((await daemon.exited).signal, 'SIGKILL', point);
+    await daemon.restart();
     const { PidsLimit } = await hostConfig(daemon, 'box');
     t.equal((await seen(daemon, 'box')).pids, String(PidsLimit), `died ${point}: record and kernel agree`);
   }
   await daemon.docker(['rm', '-f', 'box']);
+}
+
+async function dieAt(daemon: TestDaemon, order: string, point: number): Promise<void> {
+  writeFileSync(order, String(point));
+  process.kill(daemon.pid, 'SIGUSR2');
+  const until = Date.now() + 30_000;
+  while (existsSync(order)) {
+    if (Date.now() > until) throw new Error('the order was not taken');
+    await delay(10);
+  }
 }
