@@ -9,6 +9,7 @@ import { Reload } from './config/reload.ts';
 import { type Daemon, startDaemon } from './daemon.ts';
 import { createLogger, type DaemonLogger } from './log.ts';
 import { ServiceManager } from './service-manager.ts';
+import { stopWithin } from './shutdown.ts';
 import { VERSION } from './version.ts';
 
 const FLUSH_AFTER_MS = 2_000;
@@ -57,17 +58,15 @@ async function run(args: readonly string[], options: DaemonOptions): Promise<voi
   }
 }
 
-/** Ends the process, in time: what is cut off is settled at the next start, as after a crash. */
 async function stop(daemon: Daemon, log: DaemonLogger): Promise<void> {
-  const seconds = daemon.engine.options.shutdownTimeout;
-  if (seconds >= 0) {
-    setTimeout(() => {
-      log.error({ seconds }, 'the stop takes longer than --shutdown-timeout: it ends here');
-      process.exit(1);
-    }, seconds * 1_000).unref();
+  const { shutdownTimeout: seconds } = daemon.engine.options;
+  try {
+    if (await stopWithin(seconds, () => daemon.stop())) process.exit(0);
+    log.error({ seconds }, 'the stop takes longer than --shutdown-timeout: it ends here');
+  } catch (error) {
+    log.error({ error }, 'the stop failed');
   }
-  await daemon.stop();
-  process.exit(0);
+  process.exit(1);
 }
 
 main(process.argv.slice(2)).catch((error: unknown) => {

@@ -18,7 +18,6 @@ const ACTIONS: Readonly<Record<string, string>> = {
   'container.start': 'start',
   'container.remove': 'delete',
   'container.changes': 'changes',
-  'image.commit': 'commit',
   'container.commit': 'commit',
 };
 

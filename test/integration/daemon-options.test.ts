@@ -313,6 +313,13 @@ t.test('metrics', async (t) => {
   t.ok((sampleOf('process_resident_memory_bytes') ?? 0) > 1e6);
   t.ok((sampleOf('process_cpu_seconds_total') ?? 0) > 0);
 
+  const page = readFileSync(resolve(import.meta.dirname, '../../docs/metrics.md'), 'utf8');
+  const described = [...page.matchAll(/^\| `(\w+)`/gm)].map(([, name = '']) => name);
+  const served = found
+    .map(({ name }) => name.replace(/_(bucket|sum|count)$/, ''))
+    .filter((name) => /^(engine|gantry)_/.test(name));
+  t.same([...new Set(served)].sort(), [...described].sort(), 'docs/metrics.md');
+
   const local = { driver: 'local', point: 'volume' };
   t.equal(sampleOf('gantry_driver_calls_total', { ...local, method: 'create', outcome: 'ok' }), 1);
   t.equal(sampleOf('gantry_driver_call_seconds_count', { ...local, method: 'create' }), 1);
