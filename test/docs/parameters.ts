@@ -98,6 +98,7 @@ export const LEFT_OUT: readonly (readonly [row: string, name: RegExp, why: strin
   ['image.inspect', /^(manifests|platform)$/, 'an image has one platform'],
   ['image.history', /^platform$/, 'an image has one platform'],
   ['image.remove', /^platforms$/, 'an image has one platform'],
+  ['build.prune', /./, 'there is no build cache'],
   ['network.inspect', /^(verbose|scope)$/, 'of swarm'],
   ['volume.create', /^ClusterVolumeSpec\./, 'there are no cluster volumes'],
 ];

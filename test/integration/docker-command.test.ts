@@ -127,6 +127,7 @@ function shell(
 
 /** Of seventeen ids two begin alike. */
 async function ambiguous(t: Test, daemon: TestDaemon, dir: string): Promise<void> {
+  await daemon.loadBusybox();
   const make = () => daemon.api('POST', '/containers/create', { Image: 'busybox' });
   const made = await Promise.all(Array.from({ length: 17 }, make));
   const ids = made.map(({ body }) => (body as { Id: string }).Id);

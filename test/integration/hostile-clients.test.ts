@@ -88,9 +88,12 @@ function faultsOf(request: Hostile, { status, text, ended }: Outcome): readonly 
   if (!ended) return [`no end: ${what}`];
   if (status >= 500 && status !== 501) return [`${status}: ${what}: ${text.slice(-300)}`];
   if (manner === 'polite' && status === 0) return [`no answer: ${what}`];
-  // Node answers by itself what is no HTTP.
-  const says =
-    /\r\n\r\n\{"message":".+"\}\n$/s.test(text) || text.startsWith('HTTP/1.1 400 Bad Request\r\nConnection');
+  // Too old a version is answered in plain text, as Docker does; what is no HTTP, by Node itself.
+  const says = [
+    /\r\n\r\n\{"message":".+"\}\n$/s,
+    /\r\n\r\nclient version .+/s,
+    /^HTTP\/1\.1 400 Bad Request\r\nConnection/,
+  ].some((form) => form.test(text));
   if (manner === 'polite' && method !== 'HEAD' && status >= 400 && !says)
     return [`no message: ${what}: ${text}`];
   return [];

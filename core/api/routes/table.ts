@@ -4,6 +4,7 @@ import type { Row } from '../route.ts';
 import { absentRows } from './absent.ts';
 import { archiveRows } from './archive.ts';
 import { attachRows } from './attach.ts';
+import { buildRows } from './build.ts';
 import { containerRows } from './containers.ts';
 import { diskUsageRows } from './disk-usage.ts';
 import { eventRows } from './events.ts';
@@ -34,6 +35,7 @@ export function routeTable(engine: Engine): readonly Row[] {
     ...registryRows(engine),
     ...volumeRows(engine),
     ...networkRows(engine),
+    ...buildRows,
     ...gantryRows(engine),
   ];
   return [...rows, ...absentRows(rows)];

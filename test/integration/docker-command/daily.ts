@@ -15,7 +15,7 @@ const FILES: readonly Case[] = [
     { code: 1, err: /Could not find the file \/nosuch in container ff|No such container:path: ff:\/nosuch/ },
   ],
   ['docker cp here nosuch:/', { code: 1, err: /no such directory/ }],
-  ['docker cp nosuch:/etc .', { code: 1, err: /No such container: nosuch/ }],
+  ['docker cp nosuch:/etc .', { code: 1, err: /No such container(:path)?: nosuch/ }],
   [
     'mkdir -p tree/in && echo x > tree/in/x; docker cp tree ff:/copied && docker exec ff cat /copied/in/x',
     'x',
