@@ -43,6 +43,7 @@ import { wantedEffect } from './effects/wanted.ts';
 import type { Engine } from './engine.ts';
 import { EventLog } from './events/event-log.ts';
 import { DriverHost } from './host/driver-host.ts';
+import { IdleCollector } from './idle.ts';
 import { Archives } from './images/archives.ts';
 import { ContentStore } from './images/content.ts';
 import { Downloads } from './images/downloads.ts';
@@ -95,7 +96,12 @@ export async function startDaemon(options: DaemonOptions, log: Logger): Promise<
   if (!replayDisabled()) await recover(engine, host, stopping.signal);
 
   const rows = routeTable(engine);
-  const api = new ApiServer({ rows: metrics?.timed(rows) ?? rows, headers: apiHeaders(), log });
+  const api = new ApiServer({
+    rows: metrics?.timed(rows) ?? rows,
+    headers: apiHeaders(),
+    log,
+    activity: new IdleCollector(),
+  });
   const closeMetrics = metrics && (await openMetrics(metrics, engine));
   await listenAll(api, options);
   engine.store.failpoints.arm('api');

@@ -31,6 +31,8 @@ export interface ApiOptions {
   readonly rows: readonly Row[];
   readonly headers: Readonly<Record<string, string>>;
   readonly log: Logger;
+  /** Told of the beginning and of the end of each request. */
+  readonly activity?: { touched(): void };
 }
 
 /** What the router and `takeVersion` add. */
@@ -55,12 +57,14 @@ export class ApiServer {
   /** A router for the rows of each first word of a path: one for all would try its hundred in turn. */
   readonly #byWord: ReadonlyMap<string, BareRouter>;
   readonly #log: Logger;
+  readonly #activity: ApiOptions['activity'];
   readonly #servers: http.Server[] = [];
   /** What takes connections over. An upgrade asked for elsewhere is passed over, as HTTP allows. */
   readonly #takeovers: readonly Takeover[];
 
-  constructor({ rows, headers, log }: ApiOptions) {
+  constructor({ rows, headers, log, activity }: ApiOptions) {
     this.#log = log;
+    this.#activity = activity;
     this.#takeovers = rows.flatMap(takeoverOf);
     const always = Object.entries(headers);
     this.#router.use((req: ApiRequest, res: ServerResponse, next: () => void) => {
@@ -118,6 +122,8 @@ export class ApiServer {
   }
 
   #handle(req: IncomingMessage, res: ServerResponse): void {
+    this.#activity?.touched();
+    res.once('close', () => this.#activity?.touched());
     this.#router(req, res, (error) => this.#fail(res, error));
   }
 

@@ -94,6 +94,13 @@ t.test('detach keys let the client go, and the container runs on', async (t) => 
   t.notMatch(stdout, /dropped/);
 });
 
+t.test('a terminal has the size that its creation names', async (t) => {
+  const HostConfig = { NetworkMode: 'none', ConsoleSize: [20, 50] };
+  const id = await startBox(t, { Tty: true, HostConfig }, 'stty size');
+  await daemon.api('POST', `/containers/${id}/wait`);
+  t.equal((await daemon.docker(['logs', id])).stdout, '20 50\r\n');
+});
+
 t.test('without a terminal keys are bytes', async (t) => {
   const id = await box(t, { StdinOnce: true }, 'cat');
   const client = await attach(daemon, id, EVERYTHING);

@@ -8,8 +8,9 @@ import { Exec } from './exec.ts';
 import { type ConsoleSize, execConfig } from './exec-request.ts';
 import { commandOf, type ExecClient, execRuntime, keyOf, runExec, runningContainer } from './exec-run.ts';
 
-/** How long one that has ended can be asked for its exit code. */
+/** How long one that has ended can be asked for its exit code, unless so many have ended since. */
 const REMEMBERED_MS = 300_000;
+const REMEMBERED = 2_000;
 /** A client sets the size right after it has asked for the start. */
 const RESIZE_WAIT_MS = 10_000;
 
@@ -85,8 +86,16 @@ export class Execs {
     }
   }
 
+  /** A map goes in the order of the adding: the oldest first. */
   #forgetLater({ id }: Exec): void {
     setTimeout(() => this.#byId.delete(id), REMEMBERED_MS).unref();
+    if (this.#byId.size <= REMEMBERED) return;
+    for (const [old, { status }] of this.#byId) {
+      if (status === 'ended' && old !== id) {
+        this.#byId.delete(old);
+        return;
+      }
+    }
   }
 }
 

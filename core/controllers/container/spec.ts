@@ -8,6 +8,7 @@ import type { ContainerRecord } from '../../store/record-types.ts';
 import type { ContainerContext } from './context.ts';
 import { etcMounts } from './etc/files.ts';
 import { domainnameOf, hostnameOf } from './etc/hostname.ts';
+import { sizeOf } from './exec-request.ts';
 import { findContainer } from './find.ts';
 import { capabilitiesOf } from './options/capabilities.ts';
 import { cgroupsPathOf } from './options/cgroup.ts';
@@ -71,7 +72,10 @@ function ociSpec(ctx: ContainerContext, record: ContainerRecord, parts: Resolved
   const deviceRules = [...base.linux.resources.devices, ...parts.devices.rules];
   return {
     ...base,
-    process: ociProcess(record, { ...record.process, args }, parts.user, capabilities, defaults),
+    process: {
+      ...ociProcess(record, { ...record.process, args }, parts.user, capabilities, defaults),
+      ...consoleSizeOf(record.process.terminal, hostConfig),
+    },
     root: { path: parts.rootfs, readonly: hostConfig.ReadonlyRootfs ?? false },
     ...(UTSMode !== 'host' && { hostname: hostnameOf(record) }),
     mounts: mountsOf(ctx, record, base.mounts, parts.mounts, init?.mount),
@@ -86,6 +90,12 @@ function ociSpec(ctx: ContainerContext, record: ContainerRecord, parts: Resolved
     },
     ...(Annotations && { annotations: Annotations }),
   };
+}
+
+/** The size that the client's terminal had at the creation; it tells of later ones by itself. */
+function consoleSizeOf(terminal: boolean, { ConsoleSize }: HostConfigBody): Partial<OciProcess> {
+  const [height, width] = (terminal && sizeOf(ConsoleSize)) || [];
+  return height && width ? { consoleSize: { height, width } } : {};
 }
 
 /** The defaults, our own files, and the user's, which take the place of others at the same target. */
