@@ -244,7 +244,8 @@ function destination(root: number, path: string, { readOnlyRoot, mounts }: Write
     if (!fstatSync(descriptor).isDirectory()) {
       throw new HostError('InvalidArgument', 'NOT_A_DIRECTORY', 'extraction point is not a directory');
     }
-    const at = readlinkSync(`/proc/self/fd/${descriptor}`, { encoding: 'latin1' });
+    const [top, found] = [root, descriptor].map(pathOf) as [string, string];
+    const at = top === '/' ? found : found.slice(top.length) || '/';
     const mount = mounts.findLast(({ target }) => at === target || at.startsWith(`${target}/`));
     if (mount ? mount.readOnly : readOnlyRoot) {
       const what = mount ? 'mounted volume' : 'container rootfs';
@@ -254,6 +255,11 @@ function destination(root: number, path: string, { readOnlyRoot, mounts }: Write
   } finally {
     closeSync(descriptor);
   }
+}
+
+/** As the kernel names it, from the root of its mount namespace. */
+function pathOf(descriptor: number): string {
+  return readlinkSync(`/proc/self/fd/${descriptor}`, { encoding: 'latin1' });
 }
 
 /** Without leading slashes; '' for the destination itself. Errors: InvalidArgument for one that climbs out. */

@@ -221,6 +221,7 @@ async function promiseFaults(machine: Machine, person: Person, powerWasCut: bool
     if (belief === 'gone' && status !== 404) faults.push(`container ${id} is back: ${status}`);
     if (status !== 200) continue;
     const { State, RestartCount } = JSON.parse(text) as { State: { Running: boolean }; RestartCount: number };
+    if (State.Running && isFrozen(id)) faults.push(`container ${id} is left frozen`);
     if (retries !== undefined && RestartCount !== retries)
       faults.push(`container ${id}: started again ${RestartCount} times and not ${retries}`);
     if (runs === 'yes' && State.Running === (powerWasCut && !comesBack))
@@ -229,6 +230,14 @@ async function promiseFaults(machine: Machine, person: Person, powerWasCut: bool
     if (counts && State.Running) faults.push(...countFaults(machine, id));
   }
   return faults;
+}
+
+/** Told by its cgroup: of a pause of the daemon's own its record knows nothing. */
+function isFrozen(id: string): boolean {
+  return cgroupsOf(id).some((dir) => {
+    const read = (file: string) => safely(() => readFileSync(join(dir, file), 'utf8').trim(), '');
+    return /FROZEN|FREEZING/.test(read('freezer.state')) || read('cgroup.freeze') === '1';
+  });
 }
 
 /** Every number in its order, from the first on. */

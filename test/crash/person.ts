@@ -209,6 +209,20 @@ export class Person {
     await this.#succeeded();
   }
 
+  /** `docker cp` of an archive into a container, and of the same path out of it. */
+  async copy(id: string, path: string, archive: Buffer): Promise<void> {
+    await this.#expect([200], 'PUT', `/containers/${id}/archive?path=${path}`, archive);
+    await this.#succeeded();
+    await this.#expect([200], 'GET', `/containers/${id}/archive?path=${path}`);
+  }
+
+  async commit(id: string, name: string): Promise<void> {
+    this.images.set(name, 'unsure');
+    await this.#expect([201], 'POST', `/commit?container=${id}&repo=${name}&tag=latest`, {});
+    this.images.set(name, 'there');
+    await this.#succeeded();
+  }
+
   async removeImage(name: string): Promise<void> {
     this.images.set(name, 'unsure');
     this.askedAway.add(`image/${name}`);

@@ -141,6 +141,24 @@ export const SCENARIOS: readonly Scenario[] = [
     },
   },
   {
+    name: 'cp, commit, export',
+    async run(person) {
+      const mounts = [volumeAt('pc', '/pc', PLUGIN), volumeAt('lc', '/lc', 'local')];
+      const body = shell(SLEEP, { Mounts: mounts });
+      const id = await person.create({ name: 'copied', body, makes: ['pc', 'lc'] });
+      await person.copy(id, '/pc', rootfsTar());
+      await person.commit(id, 'committed-stopped');
+      await person.start(id);
+      await person.copy(id, '/tmp', rootfsTar());
+      await person.commit(id, 'committed-running');
+      await person.remove(id, { force: true });
+      await person.removeImage('committed-stopped');
+      await person.removeImage('committed-running');
+      await person.removeVolume('pc');
+      await person.removeVolume('lc');
+    },
+  },
+  {
     name: 'images',
     async run(person) {
       await person.load('second:latest', archiveOf(person.machine.dir, 'second:latest'));
