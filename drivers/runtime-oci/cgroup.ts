@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync } from 'nod
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { killProcess } from '@gantry/plugin-sdk/system/kill.ts';
 
 const ROOT = '/sys/fs/cgroup';
 const ATTEMPTS = 200;
@@ -53,11 +54,7 @@ function killTree(dir: string): void {
   for (const child of childrenOf(dir)) killTree(child);
   const members = ifThere(() => readFileSync(join(dir, 'cgroup.procs'), 'utf8')) ?? '';
   for (const pid of members.split('\n').filter(Boolean)) {
-    try {
-      process.kill(Number(pid), 'SIGKILL');
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-    }
+    killProcess(Number(pid));
   }
 }
 

@@ -15,6 +15,7 @@ import type {
 } from '@gantry/plugin-sdk/contracts/runtime.ts';
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
 import type { CallContext } from '@gantry/plugin-sdk/extension-point.ts';
+import { killProcess } from '@gantry/plugin-sdk/system/kill.ts';
 import { processStartTime, signalIf } from '@gantry/plugin-sdk/system/pidfd.ts';
 import type { SeccompSection } from '@gantry/plugin-sdk/system/seccomp.ts';
 import { Anticipation } from './anticipation.ts';
@@ -24,7 +25,7 @@ import { isAlive, notRunning, tellConmon } from './conmon-process.ts';
 import { TaskExecs } from './execs.ts';
 import { conmonEnd, taskExit } from './exit.ts';
 import { type Starter, starterFor } from './hybrid-cgroups.ts';
-import { oomOf } from './oom.ts';
+import { oomOf, withOom } from './oom.ts';
 import type { ConmonProgram, RuntimeProgram } from './programs.ts';
 import { type OrderWords, RuntimeCommand } from './runtime-command.ts';
 import type { SeccompCache } from './seccomp-cache.ts';
@@ -217,7 +218,7 @@ export class RuntimeOci implements RuntimeDriver {
     const files = this.#files(id);
     if (!files.exists()) return { status: 'absent' };
     const exit = files.readExit();
-    if (exit !== undefined) return { status: 'stopped', exit };
+    if (exit !== undefined) return { status: 'stopped', exit: withOom(exit, files) };
     // While its conmon lives the files tell all; the runtime is a process of its own to ask, for each task at a start.
     const noted = files.readNoted();
     if (noted && isAlive(files)) return noted;
@@ -284,17 +285,17 @@ export class RuntimeOci implements RuntimeDriver {
   /** Ends conmon, if it lives, with a runtime that it may be waiting for. */
   async #endConmon(files: TaskFiles, signal: AbortSignal): Promise<void> {
     const conmon = files.readConmon();
-    if (conmon && isAlive(files)) process.kill(conmon.pid, 'SIGKILL');
+    if (conmon && isAlive(files)) killProcess(conmon.pid);
     const cgroup = this.#conmonCgroup(files.id);
     if (cgroup !== undefined) await endCgroup(cgroup, signal);
   }
 
-  #exit(files: TaskFiles, signal: AbortSignal): Promise<TaskExit> {
+  async #exit(files: TaskFiles, signal: AbortSignal): Promise<TaskExit> {
     const containerPid = async () => {
       const found = await this.#command.status(files.id, signal);
       return 'pid' in found ? found.pid : undefined;
     };
-    return taskExit(files, containerPid, signal);
+    return withOom(await taskExit(files, containerPid, signal), files);
   }
 
   /** A runtime says why it failed in words only, so the reason is looked up afterwards. */

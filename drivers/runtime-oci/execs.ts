@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ExecId, ExecSpec, StdioEndpoint, TaskExit } from '@gantry/plugin-sdk/contracts/runtime.ts';
 import { HostError } from '@gantry/plugin-sdk/errors.ts';
+import { killProcess } from '@gantry/plugin-sdk/system/kill.ts';
 import { processStartTime } from '@gantry/plugin-sdk/system/pidfd.ts';
 import { isAlive, notRunning, tellConmon } from './conmon-process.ts';
 import { type ExecConmonOptions, setUpExec, type WaitingExec } from './exec-conmon.ts';
@@ -91,7 +92,7 @@ export class TaskExecs {
     if (!files.exists()) return;
     // While conmon has not told of its end, the process is there or has not been reaped: the pid is its own.
     const pid = files.readExit() === undefined && isAlive(files) ? files.readPid() : undefined;
-    if (pid !== undefined) kill(pid);
+    if (pid !== undefined) killProcess(pid);
     await this.#end(files, pid === undefined ? 0 : CONMON_GRACE_MS, signal);
     files.remove();
   }
@@ -108,7 +109,7 @@ export class TaskExecs {
   async #end(files: TaskFiles, graceMs: number, signal: AbortSignal): Promise<void> {
     if (graceMs > 0) await conmonEnd(files, signal, graceMs);
     const conmon = files.readConmon();
-    if (conmon && isAlive(files)) kill(conmon.pid);
+    if (conmon && isAlive(files)) killProcess(conmon.pid);
     this.#oomScores.delete(files.dir);
     this.#waiting.get(files.dir)?.close();
     this.#waiting.delete(files.dir);
@@ -133,12 +134,4 @@ function existing(task: TaskFiles, execId: string): TaskFiles {
   const files = task.exec(execId);
   if (files.exists()) return files;
   throw new HostError('NotFound', 'EXEC_NOT_FOUND', `No such exec instance: ${execId}`);
-}
-
-function kill(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-  }
 }

@@ -1,5 +1,6 @@
 /** Running a short program to its end. */
 import { closeSync, fstatSync, readSync } from 'node:fs';
+import { killProcess } from './kill.ts';
 import { createMemfd } from './memfd.ts';
 import { type ProcessExit, spawn } from './spawn.ts';
 
@@ -27,7 +28,7 @@ export async function run(
   const [out, err] = [createMemfd('stdout'), createMemfd('stderr')];
   try {
     const child = spawn(path, args, { env: options.env ?? {}, fds: ['null', out, err] });
-    const kill = () => process.kill(child.pid, 'SIGKILL');
+    const kill = () => killProcess(child.pid);
     options.signal?.addEventListener('abort', kill);
     const exit = await child.exited.finally(() => options.signal?.removeEventListener('abort', kill));
     return { ...exit, stdout: readMemfd(out), stderr: readMemfd(err) };

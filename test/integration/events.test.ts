@@ -106,7 +106,7 @@ t.test('events', async (t) => {
     ]);
     t.equal(state.stdout, 'true 137\n');
     await daemon.docker(['rm', 'eats']);
-    const lives = ['sh', '-c', `${eats.join(' ')}; sleep 1000`];
+    const lives = ['sh', '-c', `usleep 300000; ${eats.join(' ')}; sleep 1000`];
     await daemon.docker([...RUN, '-d', '--name', 'lives', '-m', '20m', 'busybox', ...lives]);
     await until(async () => (await actions('container=lives')).includes('oom'));
     t.match((await daemon.api('GET', '/containers/lives/json')).body, {
@@ -124,6 +124,12 @@ t.test('events', async (t) => {
     await daemon.docker(['volume', 'create', 'own']);
     await daemon.docker(['volume', 'rm', 'own']);
     t.same(await actions('volume=own'), ['create', 'destroy']);
+    await daemon.docker(['volume', 'prune', '-f']);
+    await daemon.docker(['container', 'prune', '-f']);
+    t.match(await past('event=prune'), [
+      { Type: 'volume', Actor: { ID: '', Attributes: { reclaimed: /^\d+$/ } } },
+      { Type: 'container', Actor: { ID: '', Attributes: { reclaimed: /^\d+$/ } } },
+    ]);
     t.same(
       await actions('image=busybox', 'event=create'),
       ['create', 'create', 'create', 'create'],

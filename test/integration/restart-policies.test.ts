@@ -76,6 +76,10 @@ t.test('restart policies', async (t) => {
       '{{.Names}} {{.Status}}',
     ]);
     t.match(stdout, /^again Restarting \(3\) /);
+    // As in Docker it counts as running meanwhile, so the next end is what ends the wait.
+    const ended = async () => (await daemon.api('POST', '/containers/again/wait')).body;
+    t.same(await ended(), { StatusCode: 3 });
+    await reaches(daemon, 'again', isRestarting);
     t.equal((await daemon.api('POST', '/containers/again/start')).status, 304);
     const removed = daemon.api('POST', '/containers/again/wait?condition=removed');
     t.match(await daemon.api('DELETE', '/containers/again'), {

@@ -32,5 +32,6 @@ export async function pruneContainers(
       reclaimedBytes += sizeBytes;
     });
   }
+  ctx.events.emit('container', 'prune', '', { reclaimed: String(reclaimedBytes) });
   return { removed, reclaimedBytes };
 }

@@ -95,6 +95,7 @@ export class Volumes {
         removed.push(name);
       });
     }
+    this.#events.emit('volume', 'prune', '', { reclaimed: String(reclaimedBytes) });
     return { removed, reclaimedBytes };
   }
 
