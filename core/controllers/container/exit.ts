@@ -99,7 +99,7 @@ export async function settleExit(ctx: ContainerContext, id: string, exit: TaskEx
  * one that an operator acts upon.
  */
 function holdsLittle(ctx: ContainerContext, id: string): boolean {
-  const little = ['task', 'snapshot-mount'];
+  const little = ['task', 'shm-mount', 'snapshot-mount'];
   const held = ctx.store.effectsOf(`container/${id}`);
   return held.every((one) => keepsStopped(one) || little.includes(one.kind));
 }
