@@ -4,7 +4,7 @@
  */
 import type { LogEntry } from '../contracts/log.ts';
 import type { CriEntry } from './cri.ts';
-import { LONGEST_ESCAPE, readJsonText, writeJsonText } from './json-text.ts';
+import { jsonTextRoom, readJsonText, writeJsonText } from './json-text.ts';
 
 const HEAD = Buffer.from('{"log":"', 'latin1');
 const NEWLINE = Buffer.from('\\n', 'latin1');
@@ -35,7 +35,7 @@ export function encodeJsonLines(
   attributes: Buffer,
 ): { bytes: Buffer; ends: number[] } {
   const room = entries.reduce(
-    (sum, { line }) => sum + ROOM_BYTES + attributes.length + line.length * LONGEST_ESCAPE,
+    (sum, { line }) => sum + ROOM_BYTES + attributes.length + jsonTextRoom(line),
     0,
   );
   const target = Buffer.allocUnsafe(room);

@@ -7,7 +7,17 @@ const HEX = Buffer.from('0123456789abcdef', 'latin1');
 const BACKSLASH = 0x5c;
 const UNKNOWN = Buffer.from('\\ufffd', 'latin1');
 /** The most that one byte becomes. */
-export const LONGEST_ESCAPE = 6;
+const LONGEST_ESCAPE = 6;
+
+/** Room that is enough for the inside of a JSON string. */
+export function jsonTextRoom(source: Uint8Array): number {
+  let escaped = 0;
+  for (let index = 0; index < source.length; index += 1) {
+    const byte = source[index] as number;
+    if (byte >= 0x80 || PLAIN[byte] === 0) escaped += 1;
+  }
+  return source.length + escaped * (LONGEST_ESCAPE - 1);
+}
 
 /** Writes `source` between the two, as the inside of a JSON string; answers where in `target` it ends. */
 export function writeJsonText(

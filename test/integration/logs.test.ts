@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
+import { createConnection, type Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -136,6 +137,21 @@ t.test('a container that has ended', async (t) => {
       before,
       after: peakMemory(daemon.pid),
     });
+  });
+
+  await t.test('six readers that do not read cost little memory', async (t) => {
+    const name = await ran(daemon, `yes '${'x'.repeat(99)}' | head -c 40000000`);
+    const before = beginPeak(daemon.pid);
+    const readers = await Promise.all(
+      Array.from({ length: 6 }, (_, index) =>
+        stalled(daemon, `/containers/${name}/logs?stdout=1&follow=${index % 2}`),
+      ),
+    );
+    // Others are served meanwhile, and a log of that size passes through.
+    t.equal((await shell(daemon, `$D logs ${name} | wc -c`)).trim(), '40000000');
+    const more = peakMemory(daemon.pid) - before;
+    for (const reader of readers) reader.destroy();
+    t.ok(more < 40_000, 'the daemon needed less than 40 MB more, the one who reads included', { more });
   });
 
   await t.test('two runs of it follow each other', async (t) => {
@@ -314,6 +330,16 @@ function attach(
       answered({ stream, text: new Promise((ended) => stream.once('end', () => ended(said))) });
     });
     asked.end();
+  });
+}
+
+/** A client that asks, gets the first bytes, and reads no more. */
+function stalled(daemon: TestDaemon, path: string): Promise<Socket> {
+  const client = createConnection({ path: daemon.socket });
+  client.write(`GET ${path} HTTP/1.1\r\nHost: test\r\n\r\n`);
+  return new Promise((answered, failed) => {
+    client.once('error', failed);
+    client.once('data', () => answered(client.pause()));
   });
 }
 

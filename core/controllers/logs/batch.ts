@@ -8,7 +8,7 @@ import type { LogEntry } from '@gantry/plugin-sdk/contracts/log.ts';
 import { type CriEntry, entryTime, parseEntries, type StreamNumber } from '@gantry/plugin-sdk/logs/cri.ts';
 
 const readAt = promisify(read);
-const BATCH_BYTES = 256 * 1024;
+const BATCH_BYTES = 64 * 1024;
 /** Docker's longest entry. */
 export const LINE_BYTES = 16 * 1024;
 /** How long the end of a line is waited for. */
@@ -31,12 +31,22 @@ interface OpenLine {
 
 /** Reads on in one journal; it remembers lines that were handed out without their end. */
 export class BatchReader {
+  #buffer: Buffer | undefined;
   readonly #open = new Map<StreamNumber, OpenLine>();
   #lines = 0;
 
-  /** `final`: nothing comes any more, so nothing is waited for. Undefined when there is nothing to be read from there on. */
+  /** Lets go of memory, until it is read on. */
+  rest(): void {
+    this.#buffer = undefined;
+  }
+
+  /**
+   * The entries refer to memory that the next call writes over. `final`: nothing comes any more, so nothing is waited
+   * for. Undefined when there is nothing to be read from there on.
+   */
   async read(file: string, offset: number, final: boolean): Promise<Batch | undefined> {
-    const bytes = await bytesOf(file, offset);
+    this.#buffer ??= Buffer.allocUnsafeSlow(BATCH_BYTES);
+    const bytes = await bytesOf(file, offset, this.#buffer);
     if (bytes.length === 0) return undefined;
     const { entries, rest } = parseEntries(bytes);
     const isFull = bytes.length === BATCH_BYTES;
@@ -136,7 +146,7 @@ function textOf({ bytes, text, end, partial }: CriEntry): Buffer {
   return bytes.subarray(text, partial ? end : end - 1);
 }
 
-async function bytesOf(file: string, offset: number): Promise<Buffer> {
+async function bytesOf(file: string, offset: number, target: Buffer): Promise<Buffer> {
   let fd: number;
   try {
     fd = openSync(file, 'r');
@@ -145,7 +155,6 @@ async function bytesOf(file: string, offset: number): Promise<Buffer> {
     throw error;
   }
   try {
-    const target = Buffer.allocUnsafe(BATCH_BYTES);
     const { bytesRead } = await readAt(fd, target, 0, BATCH_BYTES, offset);
     return target.subarray(0, bytesRead);
   } finally {

@@ -138,6 +138,7 @@ export class LogPump {
   run(): Promise<void> {
     this.#again = true;
     this.#running ??= this.#runAll().finally(() => {
+      this.#reader.rest();
       this.#running = undefined;
     });
     return this.#running;

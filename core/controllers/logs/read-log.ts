@@ -14,7 +14,7 @@ import { closeLog, type ListFiles, type LogFile, openLog, openNext, unpack } fro
 import { tailPosition } from './tail.ts';
 
 const readAt = promisify(read);
-const CHUNK_BYTES = 256 * 1024;
+const CHUNK_BYTES = 128 * 1024;
 
 export const PARSERS: Readonly<Record<LogFile['framing'], ParseLines>> = {
   cri: parseEntries,
