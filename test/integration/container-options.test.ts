@@ -274,7 +274,8 @@ async function sharedMemoryGoes(t: Test, daemon: TestDaemon): Promise<void> {
   t.equal((await daemon.docker(['start', 'shares'])).code, 0);
   t.equal((await daemon.docker(['start', 'joins'])).code, 0, 'it joins the one that it was made for');
   await daemon.docker(['rm', '-f', 'joins', 'shares']);
-  t.match((await daemon.gantry(['fsck'])).code, 0);
+  // Others of this machine may leave something meanwhile; the effect would be named.
+  t.notMatch((await daemon.gantry(['fsck'])).stdout, /shm/);
 }
 
 /** Of `--cgroup-parent`, which nobody removes, as in Docker. */
