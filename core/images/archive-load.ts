@@ -5,6 +5,7 @@ import { type PlannedImage, planImages } from './archive-plan.ts';
 import type { StagedBlob } from './content.ts';
 import { sha256 } from './digest.ts';
 import { badImage, type ImageConfig, parseImageConfig } from './image-config.ts';
+import { inOrder } from './in-order.ts';
 import type { LayerSession } from './layer-store.ts';
 import type { ContentLease } from './lease.ts';
 import { buildManifest } from './manifest.ts';
@@ -78,14 +79,15 @@ async function unpack(planned: PlannedImage, configBytes: Buffer, options: LoadO
   if (diffIds.length !== planned.layers.length) {
     throw badImage(`it has ${planned.layers.length} layers where its configuration names ${diffIds.length}`);
   }
-  const layers: LoadedLayer[] = [];
-  for (const [at, { file, mediaType }] of planned.layers.entries()) {
-    const chain = diffIds.slice(0, at + 1);
-    await unpackLayer(chain, file, options.lease.layers, options);
-    const diffId = chain[at] ?? '';
-    const tarBytes = options.lease.layers.sizeOf(diffId);
-    layers.push({ diffId, digest: file.digest, sizeBytes: file.sizeBytes, mediaType, tarBytes });
-  }
+  const session = options.lease.layers;
+  await inOrder(planned.layers, session.areIndependent, async ({ file }, at) => ({
+    done: unpackLayer(diffIds.slice(0, at + 1), file, session, options),
+  }));
+  const layers = planned.layers.map(({ file, mediaType }, at): LoadedLayer => {
+    const diffId = diffIds[at] ?? '';
+    const { digest, sizeBytes } = file;
+    return { diffId, digest, sizeBytes, mediaType, tarBytes: session.sizeOf(diffId) };
+  });
   const manifest = planned.manifest ? await planned.manifest.bytes() : buildManifest(configBytes, layers);
   const image: LoadedImage = {
     id: planned.config.digest,

@@ -15,6 +15,8 @@ export interface LayerSession {
   ensure(layers: readonly string[], blobPath: string, call: ExtractCall): Promise<'made' | 'present'>;
   /** Bytes of a layer's tar, uncompressed, of one that was made since the daemon's start. */
   sizeOf(diffId: string): number | undefined;
+  /** Whether a layer can be made before those below it; false while that is not known. */
+  areIndependent(): boolean;
   /** What was ensured stays: an image record names it now. */
   keep(): void;
   /** Ends the session; without `keep` before, takes away what it made. */
@@ -32,6 +34,7 @@ export class LayerStore {
   /** Layers that only open sessions, and no image, want so far. */
   readonly #fresh = new Set<string>();
   readonly #sizes = new Map<string, number>();
+  #areIndependent = false;
 
   /** `everyDriver`: those that may still have layers, though images are unpacked into `snapshots` now; itself among them. */
   constructor(
@@ -57,6 +60,7 @@ export class LayerStore {
         held.set(id, layers);
         return this.#holds.inTurn(id, () => this.#ensure(layers, blobPath, call));
       },
+      areIndependent: () => this.#areIndependent,
       sizeOf: (diffId) => this.#sizes.get(diffId),
       keep: () => {
         for (const id of held.keys()) this.#fresh.delete(id);
@@ -90,6 +94,7 @@ export class LayerStore {
     if ((await this.#snapshots.hasLayer({ layers }, driverCall)).present) return 'present';
     try {
       const { dir, form } = await this.#snapshots.prepareLayer({ layers }, driverCall);
+      this.#areIndependent = form === 'overlay';
       const { diffId, sizeBytes } = await this.#extractor.extract({ blobPath, dir, form }, call);
       requireSame('layer', diffId, id);
       this.#sizes.set(id, sizeBytes);

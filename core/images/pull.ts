@@ -17,6 +17,7 @@ import type { LoadedImage } from './archive-load.ts';
 import { asDiskFull } from './disk-full.ts';
 import type { Downloads } from './downloads.ts';
 import { badImage, type ImageConfig, parseImageConfig } from './image-config.ts';
+import { inOrder } from './in-order.ts';
 import type { ContentLease } from './lease.ts';
 import type { ReportLayer } from './progress.ts';
 
@@ -121,7 +122,7 @@ async function unpackInOrder(
   // As soon as one has failed, not only when its turn comes.
   const failed = Promise.all(fetched);
   failed.catch(() => {});
-  for (const [at, { digest, sizeBytes: totalBytes }] of layers.entries()) {
+  await inOrder(layers, lease.layers.areIndependent, async ({ digest, sizeBytes: totalBytes }, at) => {
     const how = await Promise.race([fetched[at], failed.then(() => fetched[at])]);
     let currentBytes = 0;
     const onRead = (bytes: number) => {
@@ -129,9 +130,11 @@ async function unpackInOrder(
       report({ digest, state: 'extracting', currentBytes, totalBytes });
     };
     const path = await lease.content.located(digest);
-    const made = await lease.layers.ensure(diffIds.slice(0, at + 1), path, { signal, onRead });
-    report({ digest, state: how === 'known' && made === 'present' ? 'known' : 'pulled' });
-  }
+    const made = lease.layers.ensure(diffIds.slice(0, at + 1), path, { signal, onRead });
+    const tell = (one: 'made' | 'present') =>
+      report({ digest, state: how === 'known' && one === 'present' ? 'known' : 'pulled' });
+    return { done: made.then(tell) };
+  });
 }
 
 function checkPlatform(config: ImageConfig, wanted: Platform, reference: string): void {

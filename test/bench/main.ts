@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util';
 import { Bench } from './bench.ts';
 import { dailyCases } from './daily.ts';
 import { fullCases } from './full.ts';
+import { imageCases } from './images.ts';
 import { logCases } from './logs.ts';
 import { ownStart } from './own-start.ts';
 import { dockerIsInstalled } from './peer.ts';
@@ -26,7 +27,7 @@ const { values: flags } = parseArgs({
 });
 
 /** One file a group; each asks the bench which of its cases are wanted. */
-const GROUPS = [runCases, dailyCases, logCases, volumeCases, fullCases, ownStart, zooCases];
+const GROUPS = [runCases, dailyCases, imageCases, logCases, volumeCases, fullCases, ownStart, zooCases];
 
 if (!dockerIsInstalled())
   throw new Error('bench: no Docker Engine to compare with: apt-get install docker.io');

@@ -1,6 +1,7 @@
 /** The worker thread that unpacks layers: one job at a time, from a file to a directory. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
+import { setPriority } from 'node:os';
 import { parentPort } from 'node:worker_threads';
 import { asHostError, HostError, messageChain } from '@gantry/plugin-sdk/errors.ts';
 import { decompress } from '../../archive/compression.ts';
@@ -9,6 +10,7 @@ import { extractLayer } from './extract-layer.ts';
 import type { Extracted, ExtractJob, ExtractMessage } from './extractor.ts';
 
 const READ_BYTES = 1 << 20;
+const WORKER_NICENESS = 2;
 
 /** Errno of a file system call that only the archive's content can cause, given a directory of our own. */
 const ARCHIVE_FAULTS = new Set(['ENAMETOOLONG', 'ENOTDIR', 'EISDIR', 'EINVAL', 'ELOOP', 'EMLINK', 'ERANGE']);
@@ -45,6 +47,9 @@ function classified(error: unknown): HostError {
 function post(message: ExtractMessage): void {
   parentPort?.postMessage(message);
 }
+
+// Of this thread alone: whoever asks the daemon something goes before.
+setPriority(0, WORKER_NICENESS);
 
 parentPort?.on('message', async (job: ExtractJob) => {
   try {
