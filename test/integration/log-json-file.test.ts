@@ -7,6 +7,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -202,6 +203,24 @@ t.test('a daemon that is killed at any moment writes no line twice and loses non
     readdirSync(join(daemon.dataRoot, 'containers', id)).filter((name) => name.startsWith('container.log')),
     [],
     'no journal is left',
+  );
+});
+
+t.test('the journal goes where its driver has taken everything', async (t) => {
+  const daemon = await withDaemon(t);
+  const docker = dockerOf(daemon);
+  const script = `yes '${'x'.repeat(99)}' | head -c 60000000; sleep 1000`;
+  const id = await docker('run', '-d', '--network', 'none', 'busybox', 'sh', '-c', script);
+  const dir = join(daemon.dataRoot, 'containers', id);
+  const sizeOf = (wanted: (name: string) => boolean) =>
+    readdirSync(dir).reduce((sum, name) => sum + (wanted(name) ? statSync(join(dir, name)).size : 0), 0);
+  await until('all is written', () => sizeOf((name) => name.endsWith('-json.log')) > 60_000_000);
+  await until('it is cut', () => sizeOf((name) => name.startsWith('container.log')) < 20_000_000);
+  t.equal(await docker('logs', '--tail', '1', id), 'x'.repeat(99));
+  await docker('kill', id);
+  t.equal(
+    sizeOf((name) => name.startsWith('container.log')),
+    0,
   );
 });
 

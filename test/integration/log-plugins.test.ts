@@ -254,6 +254,20 @@ t.test('one that is away', async (t) => {
   });
 });
 
+t.test('the copy for docker logs has its limits', async (t) => {
+  const { daemon, plugin } = await withPlugin(t);
+  const options = ['-i', '--log-opt', 'cache-max-size=200k', '--log-opt', 'cache-max-file=2'];
+  const script = `${writes(40_000, 'if [ $((i % 1000)) = 0 ]; then sleep 0.1; fi;')}; read x`;
+  const { name, id } = await run(daemon, script, { options });
+  await until('every line', () => plugin.entries(id).length === 40_000);
+  const dir = join(daemon.dataRoot, 'containers', id);
+  const segments = () => readdirSync(dir).filter((name) => /^container\.log(\.\d+)?$/.test(name));
+  await until('the older ones to go', () => segments().length <= 2);
+  const kept = (await daemon.docker(['logs', name])).stdout.trimEnd().split('\n');
+  t.same(kept, lines(40_000 - kept.length, 40_000));
+  t.ok(kept.length < 20_000, `${kept.length} of 40,000 lines`);
+});
+
 t.test('mode=non-blocking gives up the oldest lines of one that is behind', async (t) => {
   const { daemon, plugin } = await withPlugin(t);
   const options = ['-i', '--log-opt', 'mode=non-blocking', '--log-opt', 'max-buffer-size=100k'];

@@ -2,7 +2,7 @@
  * The logs of all containers on their way to log drivers: when each begins and ends, in which order a driver is told,
  * and what becomes of lines that it has not taken.
  */
-import { closeSync, existsSync, openSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import {
   type LogDriver,
@@ -10,7 +10,6 @@ import {
   type LogInfo,
   logPoint,
 } from '@gantry/plugin-sdk/contracts/log.ts';
-import { runtimePoint } from '@gantry/plugin-sdk/contracts/runtime.ts';
 import { HostError, isKind, messageChain } from '@gantry/plugin-sdk/errors.ts';
 import type { Logger } from '@gantry/plugin-sdk/extension-point.ts';
 import type { ContainerRecord } from '../../store/record-types.ts';
@@ -31,6 +30,7 @@ import {
 import { logInfoOf, logPathIn } from './log-info.ts';
 import { pluginPump } from './plugin-pump.ts';
 import { journalFileIn, LogPump, stateFileIn } from './pump.ts';
+import { type Rotated, rotateJournal } from './rotation.ts';
 import { type AppendDriver, AppendSink } from './sink.ts';
 import { readLogState } from './state-file.ts';
 
@@ -41,7 +41,6 @@ const START_MS = 5_000;
 const END_MS = 5_000;
 const CATCH_UP_MS = 2_000;
 const CALL_MS = 10_000;
-const REOPEN_MS = 10_000;
 
 export interface DeliveryParts {
   readonly drivers: Drivers;
@@ -60,18 +59,13 @@ export interface DeliveryParts {
   readonly maxLagBytes?: number | undefined;
 }
 
-interface Carried {
-  readonly pump: LogPump;
+interface Carried extends Rotated {
   readonly info: LogInfo;
   /** The driver writes files that go with the container; else it is a plugin, of that name. */
   readonly isFile: boolean;
   readonly plugin: string;
-  readonly runtime: string;
-  readonly segmentBytes: number;
   readonly forget: () => void;
   finishing: Promise<void> | undefined;
-  runs: boolean;
-  reopenedAt: number;
   /** Readers that wait for more. */
   followers: number;
 }
@@ -105,6 +99,7 @@ export class LogDelivery {
     await this.#carried.get(record.id)?.finishing;
     const carried = await this.#carry(record);
     carried.runs = true;
+    carried.reopenedAt = performance.now(); // its writer opens the journal by itself
     carried.pump.setFinal(false);
     try {
       await carried.pump.sink.open(AbortSignal.any([signal, AbortSignal.timeout(START_MS)]));
@@ -268,7 +263,14 @@ export class LogDelivery {
     const made = driver?.append
       ? this.#filePump(record, driver as AppendDriver)
       : this.#pluginPump(record, config);
-    const carried = { ...made, runtime, finishing: undefined, runs: false, reopenedAt: 0, followers: 0 };
+    const carried = {
+      ...made,
+      runtime,
+      finishing: undefined,
+      runs: false,
+      reopenedAt: Number.NEGATIVE_INFINITY,
+      followers: 0,
+    };
     this.#carried.set(id, carried);
     this.#tickOn();
     return carried;
@@ -340,39 +342,11 @@ export class LogDelivery {
       if (carried.finishing) continue;
       pump.tick();
       if (!carried.runs && pump.isDone) void this.#finish(id, carried);
-      else if (carried.runs) this.#rotate(id, carried);
+      else if (carried.runs) rotateJournal(this.#parts, id, carried);
     }
     this.#backlog.tick();
     if (this.#carried.size > 0 || this.#backlog.size > 0) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
-  }
-
-  #rotate(id: string, carried: Carried): void {
-    const { pump, segmentBytes } = carried;
-    try {
-      const size = pump.journal.size();
-      if (size !== undefined && size < segmentBytes) return;
-      // conmon ends when it cannot make this file, so it is made for it, while there is room.
-      closeSync(openSync(`${pump.journal.file}.tmp`, 'w', 0o600));
-      if (size !== undefined) pump.journal.rotate();
-      else if (performance.now() - carried.reopenedAt < REOPEN_MS) return;
-      carried.reopenedAt = performance.now();
-      void this.#reopen(id, carried);
-    } catch (error) {
-      this.#parts.log.warn({ container: id, error: messageChain(error) }, 'log journal not rotated');
-    }
-  }
-
-  /** Without a file a daemon died here, or the writer has not come to it yet; to be told twice does it no harm. */
-  async #reopen(id: string, carried: Carried): Promise<void> {
-    try {
-      const driver = await this.#parts.drivers.driver(runtimePoint, carried.runtime);
-      await driver.reopenLog?.({ id }, { signal: AbortSignal.timeout(REOPEN_MS) });
-    } catch (error) {
-      // Of one that has just ended there is nothing to tell.
-      if (!carried.runs) return;
-      this.#parts.log.warn({ container: id, error: messageChain(error) }, 'log journal not reopened');
-    }
   }
 }
