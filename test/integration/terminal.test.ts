@@ -43,10 +43,8 @@ t.test('sizes, Ctrl-C, and the exit code', async (t) => {
   const { shown, code } = await docker(
     [...RUN, '--rm', 'busybox', 'sh', '-c', script],
     [
-      { size: [33, 101] },
-      { see: 'sized\r\n' },
-      { size: [44, 120] },
-      { see: 'resized\r\n' },
+      { size: [33, 101], see: 'sized\r\n' },
+      { size: [44, 120], see: 'resized\r\n' },
       { type: '\x03' },
       { see: 'caught' },
       { type: 'typed\n' },
