@@ -137,6 +137,7 @@ async function logDelivery(options: DaemonOptions, host: DriverHost, log: Logger
     rootDir: path.join(dataRoot, 'containers'),
     fifoDir: path.join(execRoot, 'logging'),
     backlogDir: path.join(dataRoot, 'log-backlog'),
+    maxLagBytes: options.logBacklogMax || undefined,
   });
   if (host.isBuiltin(logPoint, options.log.Type)) await delivery.check(options.log, '');
   return delivery;

@@ -152,6 +152,13 @@ const containers = {
     default: {},
     help: 'Option of the default log driver',
   }),
+  logBacklogMax: option({
+    flag: 'log-backlog-max',
+    type: bytes,
+    default: 0,
+    defaultWords: 'as far as the disk goes',
+    help: 'How far a log plugin may stay behind a container before the oldest lines are given up',
+  }),
   defaultUlimits: reloadable({
     flag: 'default-ulimit',
     key: 'default-ulimits',
