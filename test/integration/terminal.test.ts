@@ -35,10 +35,10 @@ const KEYS = '\x10\x11';
 
 t.test('sizes, Ctrl-C, and the exit code', async (t) => {
   const script = [
-    'trap "echo caught" INT; tty',
+    'trap "echo caught; caught=1" INT; tty',
     'until [ "$(stty size)" = "33 101" ]; do sleep 0.05; done; echo sized',
     'until [ "$(stty size)" = "44 120" ]; do sleep 0.05; done; echo resized',
-    'sleep 1000; read x; echo "<$x> $TERM"; exit 9',
+    'until [ "$caught" ]; do sleep 0.05; done; read x; echo "<$x> $TERM"; exit 9',
   ].join('\n');
   const { shown, code } = await docker(
     [...RUN, '--rm', 'busybox', 'sh', '-c', script],
