@@ -2,6 +2,7 @@
  * Blobs on their way from registries, each once however many want it: whoever comes later joins. A few at a time; one
  * that nobody waits for any more is given up, and what it has brought is kept for the next time.
  */
+import { isHostError } from '@gantry/plugin-sdk/errors.ts';
 import { download } from '../../registry/client/download.ts';
 import type { Descriptor } from '../../registry/client/manifest.ts';
 import type { Repository } from '../../registry/client/repository.ts';
@@ -38,7 +39,9 @@ export class Downloads {
    */
   async fetch(repository: Repository, blob: Descriptor, { report, signal }: FetchCall): Promise<void> {
     signal.throwIfAborted();
-    const fetch = this.#fetches.get(blob.digest) ?? this.#begin(repository, blob);
+    const known = this.#fetches.get(blob.digest);
+    // One that is being given up is of use to nobody; its file is free once it has ended.
+    const fetch = known && !known.giveUp.signal.aborted ? known : this.#begin(repository, blob, known?.done);
     fetch.reports.add(report);
     const left = Promise.withResolvers<never>();
     const leave = () => left.reject(signal.reason);
@@ -55,7 +58,7 @@ export class Downloads {
     }
   }
 
-  #begin(repository: Repository, blob: Descriptor): Fetch {
+  #begin(repository: Repository, blob: Descriptor, before: Promise<void> = Promise.resolve()): Fetch {
     const giveUp = new AbortController();
     const reports = new Set<ReportLayer>();
     const tell: ReportLayer = (progress) => {
@@ -63,7 +66,7 @@ export class Downloads {
     };
     const release = repository.retain();
     const done = this.#inTurn(giveUp.signal, tell, blob, () =>
-      this.#run(repository, blob, tell, giveUp.signal),
+      before.catch(() => {}).then(() => this.#run(repository, blob, tell, giveUp.signal)),
     );
     const fetch: Fetch = {
       done: done.finally(() => this.#end(blob.digest, fetch, release)),
@@ -109,6 +112,18 @@ export class Downloads {
     tell: ReportLayer,
     signal: AbortSignal,
   ): Promise<void> {
+    const begun = await this.#once(repository, blob, tell, signal);
+    // What an earlier download had left may have been wrong: once from the beginning, then.
+    if (begun === 'wrong') await this.#once(repository, blob, tell, signal);
+  }
+
+  /** Answers `wrong`, and keeps nothing, when what was there before is not how the blob begins. */
+  async #once(
+    repository: Repository,
+    blob: Descriptor,
+    tell: ReportLayer,
+    signal: AbortSignal,
+  ): Promise<'done' | 'wrong'> {
     const { digest, sizeBytes: totalBytes } = blob;
     await using partial = await this.#content.partials.resume(digest, totalBytes, signal);
     const target = {
@@ -121,9 +136,16 @@ export class Downloads {
         return room;
       },
     };
+    const wasBegun = partial.sizeBytes > 0;
     await download(repository, blob, target, signal);
     tell({ digest, state: 'verifying' });
-    await partial.finish();
+    try {
+      await partial.finish();
+    } catch (error) {
+      if (wasBegun && isHostError(error) && error.code === 'DIGEST_MISMATCH') return 'wrong';
+      throw error;
+    }
     tell({ digest, state: 'downloaded' });
+    return 'done';
   }
 }

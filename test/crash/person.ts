@@ -186,6 +186,16 @@ export class Person {
     return (JSON.parse(text) as { StatusCode: number }).StatusCode;
   }
 
+  async pull(name: string): Promise<void> {
+    this.images.set(name, 'unsure');
+    const path = `/images/create?fromImage=${encodeURIComponent(name)}`;
+    const { text } = await this.#expect([200], 'POST', path);
+    // The daemon may have died after the head of its answer.
+    if (!/Status: /.test(text)) throw new Cut(`pull ended with "${text}"`);
+    this.images.set(name, 'there');
+    await this.#succeeded();
+  }
+
   async load(name: string, archive: Buffer): Promise<void> {
     this.images.set(name, 'unsure');
     const { text } = await this.#expect([200], 'POST', '/images/load?quiet=1', archive);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { archiveOf, IMAGE, rootfsTar } from './images.ts';
 import { PLUGIN } from './machine.ts';
 import type { ContainerWish, Person } from './person.ts';
+import { publishedImage } from './registry.ts';
 
 export interface Scenario {
   readonly name: string;
@@ -165,6 +166,15 @@ export const SCENARIOS: readonly Scenario[] = [
       await person.importImage('third', rootfsTar());
       await person.removeImage('second:latest');
       await person.removeImage('third');
+    },
+  },
+  {
+    name: 'pull',
+    async run(person) {
+      const image = await publishedImage();
+      if (!image) return;
+      await person.pull(image);
+      await person.removeImage(image);
     },
   },
   {

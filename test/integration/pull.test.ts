@@ -244,13 +244,16 @@ t.test('pull and push', { skip: noRegistry }, async (t) => {
   });
 
   await t.test('two pulls share a download; one that leaves does not end it', async (t) => {
+    await ok(daemon, 'image', 'prune', '-f'); // with what broken downloads have left
+    t.same(partials(daemon), []);
     const hold = held(proxy);
     const leaving = leave(daemon, '/images/create?fromImage=app&tag=1');
     const staying = pulled(daemon, 'fromImage=app&tag=1');
     await hold.reached;
     leaving.destroy();
     hold.release();
-    t.match((await staying).lines.at(-1), { status: /^Status: / });
+    const last = (await staying).lines.at(-1);
+    t.match(last, { status: /^Status: / }, JSON.stringify(last));
     const gets = proxy.seen.filter(({ method, url }) => method === 'GET' && isBlob(url) && /blobs/.test(url));
     const once = new Set(gets.map(({ url }) => url));
     t.ok(gets.length - once.size <= 1, 'each layer once; the configuration is a document, which each reads');
@@ -274,6 +277,32 @@ t.test('pull and push', { skip: noRegistry }, async (t) => {
     t.same(partials(daemon), []);
     await ok(daemon, 'rmi', 'app:1');
   });
+});
+
+t.test('a full disk: a clear error, and nothing left', { skip: noRegistry }, async (t) => {
+  const registry = await startRegistry(t);
+  const source = await startTestDaemon(t);
+  const name = `${registry.host}/app:1`;
+  await loadApp(source, name);
+  await ok(source, 'push', name);
+  const dir = mkdtempSync(join(tmpdir(), 'gantry-small-'));
+  const [disk, at] = [join(dir, 'disk'), join(dir, 'at')];
+  mkdirSync(at);
+  await run('truncate', ['-s', '20M', disk]);
+  await run('mkfs.ext4', ['-q', '-O', '^has_journal', disk]);
+  await run('mount', ['-o', 'loop', disk, at]);
+  t.teardown(async () => {
+    await run('umount', [at]);
+    rmSync(dir, { recursive: true, force: true });
+  });
+  const daemon = await startTestDaemon(t, { dataRoot: join(at, 'data') });
+  await refused(t, daemon, /no space left/i, 'pull', name);
+  t.same(remains(daemon), NOTHING);
+  t.same(partials(daemon), []);
+  await refused(t, daemon, /no space left/i, 'load', '-i', join(source.dir, 'app.tar'));
+  t.same(remains(daemon), NOTHING);
+  await daemon.loadBusybox();
+  t.equal(await ok(daemon, 'run', '--rm', '--network', 'none', 'busybox', 'echo', 'works'), 'works');
 });
 
 t.test('credentials and certificates', { skip: noRegistry }, async (t) => {
