@@ -8,11 +8,10 @@ import { installedDockers, namesOf, subCommands } from './docker-help/commands.t
 /** Needs more than a line of shell: the test that has it, and the words there. */
 const ELSEWHERE: Readonly<Record<string, readonly [file: string, words: string]>> = {
   attach: ['terminal.test.ts', 'attach'],
-  login: ['registry.test.ts', 'login'],
-  logout: ['registry.test.ts', 'logout'],
-  push: ['registry.test.ts', "'push'"],
-  pull: ['registry.test.ts', "'pull'"],
-  search: ['registry.test.ts', "'search'"],
+  login: ['pull.test.ts', "'login'"],
+  push: ['pull.test.ts', "'push'"],
+  pull: ['pull.test.ts', "'pull'"],
+  search: ['pull.test.ts', "'search'"],
 };
 
 /** `group` for all of a group, or one command. */
@@ -26,6 +25,7 @@ const REASONS: Readonly<Record<string, string>> = {
   config: 'swarm (docs/scope.md)',
   context: 'the client’s own: never asks an engine',
   engine: 'for engines of Docker Enterprise',
+  logout: 'the client’s own: never asks an engine',
   manifest: 'the client talks to the registry by itself',
   network: 'networks are not there yet (docs/scope.md)',
   node: 'swarm (docs/scope.md)',

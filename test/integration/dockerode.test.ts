@@ -146,7 +146,12 @@ async function system(t: Test, docker: Docker): Promise<void> {
   t.equal(String(await docker.ping()), 'OK');
   t.match(await docker.version(), { ApiVersion: '1.55', Os: 'linux' });
   t.match(await docker.info(), { Containers: 0, Images: 1, Driver: 'overlay', OSType: 'linux' });
-  await failsWith(t, docker.listNetworks(), 501, /GET \/networks is not supported: it is not there yet/);
+  t.same(
+    (await docker.listNetworks()).map(({ Name }) => Name),
+    ['host', 'none'],
+  );
+  const made = docker.createNetwork({ Name: 'mine' });
+  await failsWith(t, made, 501, /POST \/networks\/create is not supported: it is not there yet/);
 }
 
 /** As dockerode tells an answer: its status, and the message of its body. */

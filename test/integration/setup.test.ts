@@ -31,9 +31,13 @@ const TESTS = [
   'umoci',
   'mkfs.ext4',
   'curl',
+  'docker-registry',
+  'htpasswd',
   'openssl',
   'zstd',
+  'catatonit',
   'python3',
+  'ps',
 ];
 
 interface Machine {

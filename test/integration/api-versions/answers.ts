@@ -72,6 +72,7 @@ export const ANSWERS: readonly Answer[] = [
   of('GET /networks', '/networks'),
   of('GET /networks/{id}', '/networks/none'),
   of('POST /networks/prune', '/networks/prune'),
+  of('POST /build/prune', '/build/prune'),
   of('GET /networks/{id}', '/networks/nope', 404),
   of('GET /containers/{id}/json', '/containers/nope/json', 404),
   of('GET /volumes/{name}', '/volumes/nope', 404),

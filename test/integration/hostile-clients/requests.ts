@@ -56,17 +56,7 @@ const PARAMETERS = [
     'name',
     'q',
   ],
-  ...[
-    'fromImage',
-    'fromSrc',
-    'repo',
-    'tag',
-    'platform',
-    'noprune',
-    'path',
-    'noOverwriteDirNonDir',
-    'copyUIDGID',
-  ],
+  ...['fromSrc', 'repo', 'tag', 'platform', 'noprune', 'path', 'noOverwriteDirNonDir', 'copyUIDGID'],
   ...[
     'one-shot',
     'verbose',
