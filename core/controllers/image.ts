@@ -159,7 +159,8 @@ export class Images {
       this.#archives.load(archive, { platform, report }, lease, signal),
     );
     for (const { record, names } of images) {
-      const shown = names.map((name) => familiarName(normalizeName(name)));
+      // An archive may say a name twice, short and whole.
+      const shown = [...new Set(names.map((name) => familiarName(normalizeName(name))))];
       if (shown.length === 0) onText(`Loaded image ID: ${record.id}\n`);
       for (const name of shown) onText(`Loaded image: ${name}\n`);
       for (const name of shown.length > 0 ? shown : [record.id])

@@ -26,7 +26,7 @@ t.test('answers fit the published descriptions', { skip: NO_DESCRIPTIONS }, asyn
         if (!description.has(answer.operation)) continue;
         const named = {
           ...answer,
-          url: answer.url.replace('EXEC', execId).replace('NOW', String(Math.floor(Date.now() / 1000))),
+          url: answer.url.replace('EXEC', execId).replace('NOW', String(Math.ceil(Date.now() / 1000))),
         };
         t.same(await faultsOf(daemon, version, named, description), [], `${answer.operation} ${answer.url}`);
       }

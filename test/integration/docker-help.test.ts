@@ -11,7 +11,7 @@ const ELSEWHERE: Readonly<Record<string, readonly [file: string, words: string]>
   login: ['pull.test.ts', "'login'"],
   push: ['pull.test.ts', "'push'"],
   pull: ['pull.test.ts', "'pull'"],
-  search: ['pull.test.ts', "'search'"],
+  search: ['registry-client.test.ts', 'search asks the index'],
 };
 
 /** `group` for all of a group, or one command. */

@@ -151,7 +151,8 @@ t.test('a container that has ended', async (t) => {
     t.equal((await shell(daemon, `$D logs ${name} | wc -c`)).trim(), '40000000');
     const more = peakMemory(daemon.pid) - before;
     for (const reader of readers) reader.destroy();
-    t.ok(more < 40_000, 'the daemon needed less than 40 MB more, the one who reads included', { more });
+    // Seven times 40 MB would pass through a daemon that holds what is not read.
+    t.ok(more < 60_000, 'the daemon needed less than 60 MB more, the one who reads included', { more });
   });
 
   await t.test('two runs of it follow each other', async (t) => {

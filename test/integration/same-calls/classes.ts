@@ -103,8 +103,3 @@ export const DIFFERENCES: Readonly<Record<string, Readonly<Record<number, Differ
 export const REORDERED: Readonly<Record<string, Readonly<Record<number, readonly string[]>>>> = {
   '07-volume-errors': { 37: ['Create v3 {"Opts":null}', 'Mount v2 B', 'Mount v3 C', 'Unmount v2 B'] },
 };
-
-/** Steps that need what a step before them could not make, because that is not there yet. */
-export const NEEDS_SKIPPED: Readonly<Record<string, Readonly<Record<number, string>>>> = {
-  '04-volume-cp': { 12: 'its image was to come of docker commit' },
-};
