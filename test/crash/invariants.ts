@@ -196,6 +196,12 @@ function contentFaults(machine: Machine, volume: string): string[] {
   return [`volume ${volume} is not filled: it has ${names}, "${texts.join('", "')}"`];
 }
 
+interface Inspected {
+  readonly Name: string;
+  readonly RestartCount: number;
+  readonly State: { readonly Running: boolean; readonly Paused: boolean };
+}
+
 /** What the person was told, against what the daemon says now. */
 async function promiseFaults(machine: Machine, person: Person, powerWasCut: boolean): Promise<string[]> {
   const { client } = machine;
@@ -210,7 +216,10 @@ async function promiseFaults(machine: Machine, person: Person, powerWasCut: bool
     if (belief === 'there' && status !== 200) faults.push(`image ${name} is lost: ${status}`);
     if (belief === 'gone' && status !== 404) faults.push(`image ${name} is back: ${status}`);
   }
-  for (const [id, { belief, runs, counts, autoRemove, comesBack, retries }] of person.containers) {
+  for (const [
+    id,
+    { belief, runs, counts, autoRemove, comesBack, retries, paused, name },
+  ] of person.containers) {
     const { status, text } = await client.ask('GET', `/containers/${id}/json`);
     const mayHaveEnded = powerWasCut && autoRemove && runs !== 'no';
     if (belief === 'there' && status !== 200 && !mayHaveEnded)
@@ -220,8 +229,13 @@ async function promiseFaults(machine: Machine, person: Person, powerWasCut: bool
       faults.push(`container ${id} should have gone with its end`);
     if (belief === 'gone' && status !== 404) faults.push(`container ${id} is back: ${status}`);
     if (status !== 200) continue;
-    const { State, RestartCount } = JSON.parse(text) as { State: { Running: boolean }; RestartCount: number };
-    if (State.Running && isFrozen(id)) faults.push(`container ${id} is left frozen`);
+    const { State, RestartCount, Name } = JSON.parse(text) as Inspected;
+    if (State.Running && isFrozen(id) !== State.Paused)
+      faults.push(`container ${id}: Paused is ${State.Paused}, and its cgroup says otherwise`);
+    if (State.Running && paused === (State.Paused ? 'no' : 'yes'))
+      faults.push(`container ${id}: Paused is ${State.Paused}, and it was told otherwise`);
+    if (name !== undefined && Name !== `/${name}`)
+      faults.push(`container ${id} is called ${Name}, not /${name}`);
     if (retries !== undefined && RestartCount !== retries)
       faults.push(`container ${id}: started again ${RestartCount} times and not ${retries}`);
     if (runs === 'yes' && State.Running === (powerWasCut && !comesBack))
@@ -232,7 +246,7 @@ async function promiseFaults(machine: Machine, person: Person, powerWasCut: bool
   return faults;
 }
 
-/** Told by its cgroup: of a pause of the daemon's own its record knows nothing. */
+/** Told by its cgroup: a pause of the daemon's own, for a commit, is not in its record. */
 function isFrozen(id: string): boolean {
   return cgroupsOf(id).some((dir) => {
     const read = (file: string) => safely(() => readFileSync(join(dir, file), 'utf8').trim(), '');

@@ -18,6 +18,10 @@ export interface ContainerBelief {
   readonly counts: boolean;
   /** Its restart policy starts it again whatever ends it, but for a stop. */
   readonly comesBack: boolean;
+  /** Undefined of one that nobody has paused. */
+  paused?: 'yes' | 'no' | 'unsure';
+  /** As it was last told; undefined while a renaming is not answered. */
+  name: string | undefined;
   /** How often its policy starts it again in all, once its start was told of. */
   retries?: number;
 }
@@ -101,7 +105,15 @@ export class Person {
     const comesBack = ['always', 'unless-stopped'].includes(RestartPolicy?.Name ?? '');
     for (const volume of makes) this.volumes.set(volume, 'there');
     if (fills) this.filled.add(fills);
-    this.containers.set(id, { belief: 'there', runs: 'no', autoRemove: AutoRemove, counts, comesBack });
+    const autoRemove = AutoRemove;
+    this.containers.set(id, {
+      belief: 'there',
+      runs: 'no',
+      autoRemove,
+      counts,
+      comesBack,
+      name: name || undefined,
+    });
     await this.#succeeded();
     return id;
   }
@@ -216,6 +228,49 @@ export class Person {
     if (/errorDetail/.test(text)) throw new Error(`import: ${text}`);
     if (!/sha256:/.test(text)) throw new Cut(`import ended with "${text}"`);
     this.images.set(name, 'there');
+    await this.#succeeded();
+  }
+
+  async pause(id: string, paused: boolean): Promise<void> {
+    this.#known(id).paused = 'unsure';
+    await this.#expect([204], 'POST', `/containers/${id}/${paused ? 'pause' : 'unpause'}`);
+    this.#known(id).paused = paused ? 'yes' : 'no';
+    await this.#succeeded();
+  }
+
+  async rename(id: string, name: string): Promise<void> {
+    this.#known(id).name = undefined;
+    await this.#expect([204], 'POST', `/containers/${id}/rename?name=${name}`);
+    this.#known(id).name = name;
+    await this.#succeeded();
+  }
+
+  /** Runs `command` in the container to its end. */
+  async exec(id: string, command: readonly string[]): Promise<void> {
+    const { text } = await this.#expect([201], 'POST', `/containers/${id}/exec`, { Cmd: command });
+    const exec = (JSON.parse(text) as { Id: string }).Id;
+    await this.#expect([200], 'POST', `/exec/${exec}/start`, { Detach: true });
+    for (;;) {
+      const said = await this.#expect([200], 'GET', `/exec/${exec}/json`);
+      if (!(JSON.parse(said.text) as { Running: boolean }).Running) break;
+      await delay(10);
+    }
+    await this.#succeeded();
+  }
+
+  async tag(image: string, name: string): Promise<void> {
+    this.images.set(`${name}:latest`, 'unsure');
+    await this.#expect([201], 'POST', `/images/${image}/tag?repo=${name}&tag=latest`);
+    this.images.set(`${name}:latest`, 'there');
+    await this.#succeeded();
+  }
+
+  /** Those that do not run go. */
+  async prune(ids: readonly string[]): Promise<void> {
+    for (const id of ids) this.#known(id).belief = 'unsure';
+    for (const id of ids) this.askedAway.add(`container/${id}`);
+    await this.#expect([200], 'POST', '/containers/prune');
+    for (const id of ids) this.#known(id).belief = 'gone';
     await this.#succeeded();
   }
 

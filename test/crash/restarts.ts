@@ -40,6 +40,7 @@ export async function restarts(machine: Machine): Promise<Outcome> {
     belief: 'there',
     runs: 'no',
     autoRemove: false,
+    name: undefined,
     counts: false,
     comesBack: false,
   });

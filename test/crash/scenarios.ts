@@ -142,6 +142,24 @@ export const SCENARIOS: readonly Scenario[] = [
     },
   },
   {
+    name: 'pause, rename, exec, tag, prune',
+    async run(person) {
+      const id = await person.create({ name: 'pauses', body: shell(SLEEP) });
+      const other = await person.create({ name: 'other', body: shell(SLEEP) });
+      await person.start(id);
+      await person.exec(id, ['touch', '/made']);
+      await person.pause(id, true);
+      await person.rename(id, 'paused');
+      await person.pause(id, false);
+      await person.exec(id, ['test', '-e', '/made']);
+      await person.tag(IMAGE, 'tagged');
+      await person.removeImage('tagged:latest');
+      await person.rename(other, 'another');
+      await person.kill(id);
+      await person.prune([id, other]);
+    },
+  },
+  {
     name: 'cp, commit, export',
     async run(person) {
       const mounts = [volumeAt('pc', '/pc', PLUGIN), volumeAt('lc', '/lc', 'local')];
