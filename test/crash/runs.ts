@@ -210,6 +210,8 @@ async function unusable(machine: Machine, person: Person): Promise<readonly stri
   const faults: string[] = [];
   for (const [id, { belief, autoRemove }] of person.containers) {
     if (belief !== 'there' || autoRemove) continue;
+    // A container that was left paused has to be let go first; another refuses that.
+    await machine.client.ask('POST', `/containers/${id}/unpause`);
     const { status, text } = await machine.client.ask('POST', `/containers/${id}/start`);
     // What cannot run could not before either.
     if (status >= 300 && status !== 304 && !/no such file/.test(text))
