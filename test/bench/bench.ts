@@ -17,6 +17,8 @@ export interface CompareOptions {
   readonly unit?: string;
   /** For work that takes long; never more than the run's. */
   readonly rounds?: number;
+  /** Rounds before, that do not count: two when absent. */
+  readonly warm?: number;
 }
 
 export class Bench {
@@ -83,7 +85,7 @@ export class Bench {
   /** `work` answers the figure of one round, lower being better. */
   async compare(
     name: string,
-    { limit, unit = 'ms', rounds = this.#rounds }: CompareOptions,
+    { limit, unit = 'ms', rounds = this.#rounds, warm }: CompareOptions,
     work: (engine: EngineUnderTest) => Promise<number>,
   ): Promise<void> {
     if (!this.wants(name)) return;
@@ -92,6 +94,7 @@ export class Bench {
       Math.min(rounds, this.#rounds),
       () => work(gantry),
       () => work(docker),
+      warm,
     );
     this.note(judge({ name, limit, unit, ...taken }));
   }

@@ -32,6 +32,9 @@ const GROUPS = [runCases, dailyCases, imageCases, logCases, volumeCases, fullCas
 if (!dockerIsInstalled())
   throw new Error('bench: no Docker Engine to compare with: apt-get install docker.io');
 const bench = new Bench({ rounds: Number(flags.rounds), only: flags.only });
+// Interrupted, it still takes its engines along.
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => void bench.end().finally(() => process.exit(130)));
 try {
   await bench.start();
   for (const group of GROUPS) await group(bench);
