@@ -48,7 +48,8 @@ export class HostError extends Error {
     this.name = 'HostError';
     this.kind = kind;
     this.code = code;
-    this.hint = parts.hint;
+    // What can be done about the cause can be done about what it caused.
+    this.hint = parts.hint ?? (isHostError(parts.cause) ? parts.cause.hint : undefined);
     this.details = parts.details ?? {};
   }
 }

@@ -32,7 +32,8 @@ t.test('nonsense by the thousand', async (t) => {
   const before = await settled(daemon);
   let sent = 0;
   const faults: string[] = [];
-  const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
+  // The same each time, so that a fault is a change's; other seeds by SEED=N.
+  const seed = Number(process.env.SEED ?? 20_261_124);
   const requests = fc.sample(fc.array(hostileRequests(OPERATIONS), { minLength: 4, maxLength: TOGETHER }), {
     seed,
     numRuns: BATCHES,

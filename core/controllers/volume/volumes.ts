@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { type VolumeDriver, volumePoint } from '@gantry/plugin-sdk/contracts/volume.ts';
 import { HostError, isHostError, isKind } from '@gantry/plugin-sdk/errors.ts';
+import { treeUsage } from '@gantry/plugin-sdk/system/held-directory.ts';
 import { volumeEvent } from '../../events/emit.ts';
 import type { EventLog } from '../../events/event-log.ts';
 import type { Locks } from '../../store/locks.ts';
@@ -14,7 +15,6 @@ import type { Drivers } from '../drivers.ts';
 import { saysAbsent } from './answers.ts';
 import { KnownVolumes, volumeNotFound } from './known.ts';
 import { LOCAL_DRIVER, scopeOf, toRecord, type VolumeRequest, volumeEffect } from './record.ts';
-import { sizeOf } from './size.ts';
 import { containersUsing } from './use.ts';
 
 export class Volumes {
@@ -89,7 +89,7 @@ export class Volumes {
         const record = this.known.record(name);
         if (record?.driver !== LOCAL_DRIVER || !(all || record.anonymous) || !wanted(record.labels)) return;
         if (containersUsing(this.#store, name).length > 0) return;
-        const bytes = await sizeOf(await this.#mountpointOf(record, signal));
+        const bytes = await sizeOf(await this.#mountpointOf(record, signal), signal);
         await this.removeLocked(record, signal);
         reclaimedBytes += bytes;
         removed.push(name);
@@ -225,4 +225,11 @@ async function getOrAbsent(driver: VolumeDriver, name: string, signal: AbortSign
     if (saysAbsent(error)) return undefined;
     throw new HostError('Unavailable', 'DRIVER_UNAVAILABLE', `create ${name}`, { cause: error });
   }
+}
+
+/** By descriptors: a container may be moving things about in it. */
+async function sizeOf(mountpoint: string, signal: AbortSignal): Promise<number> {
+  const usage = await treeUsage(mountpoint, signal).catch(() => undefined);
+  signal.throwIfAborted();
+  return usage?.sizeBytes ?? 0;
 }
