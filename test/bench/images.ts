@@ -29,9 +29,7 @@ export async function imageCases(bench: Bench): Promise<void> {
   });
   if (bench.wants(PULL) && !noRegistry) await pulls(bench, archive, waits);
   for (const [what, ms] of waits.longest) {
-    bench.notes.push(
-      `During ${what} the longest wait for an answer was ${ms.toFixed(0)} ms (limit ${LONGEST_MS}).`,
-    );
+    bench.absolute(`longest wait for an answer during ${what}`, LONGEST_MS, [ms]);
   }
 }
 

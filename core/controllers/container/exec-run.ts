@@ -1,6 +1,7 @@
 /** From the start of an exec to its end: set up, its client attached, the process run, waited for and cleaned up. */
 import path from 'node:path';
 import type { Duplex } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   type OciProcess,
   type RuntimeDriver,
@@ -26,6 +27,8 @@ import { resolveUser } from './user.ts';
 const START_MS = 60_000;
 /** Docker's for whatever keeps an exec from running, but for a command that is not there. */
 const FAILED_EXIT = 126;
+/** Removing an exec's files holds everybody up for a millisecond: whoever waits for its end hears of that before. */
+const ANSWERED_MS = 5;
 /** When nobody saw the exit. */
 const UNSEEN_EXIT = 255;
 
@@ -148,6 +151,7 @@ async function settle(ctx: ContainerContext, driver: ExecRuntime, exec: Exec): P
     const { code } = await driver.execWait(keyOf(exec), { signal: ctx.stopping });
     exec.end(code);
     tell(ctx, exec, 'exec_die', { exitCode: String(code) });
+    await delay(ANSWERED_MS);
   } catch (error) {
     exec.end(UNSEEN_EXIT);
     if (ctx.stopping.aborted) return; // the process goes on
