@@ -7,7 +7,7 @@ import http, { type IncomingMessage, ServerResponse } from 'node:http';
 import type https from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { HostError, isHostError } from '@gantry/plugin-sdk/errors.ts';
+import { HostError, isHostError, isKind } from '@gantry/plugin-sdk/errors.ts';
 import type { Logger } from '@gantry/plugin-sdk/extension-point.ts';
 import { Router } from 'express';
 import { readBody, readJson } from './body.ts';
@@ -107,7 +107,8 @@ export class ApiServer {
       const res = new ServerResponse(req);
       res.shouldKeepAlive = false;
       res.assignSocket(socket as Socket);
-      // The server has let go of it: without a hijack nobody else would close it.
+      // The server has let go of it: nobody else would hear of its client's leaving, or close it without a hijack.
+      socket.on('error', () => {});
       res.once('finish', () => (socket as Socket).destroySoon());
       markUpgrade(req, head);
       this.#handle(req, res);
@@ -178,7 +179,7 @@ export class ApiServer {
       error instanceof URIError ? new HostError('InvalidArgument', 'INVALID_PATH', error.message) : error;
     const { status, body } = toErrorAnswer(thrown);
     // What it was about to say, or was sent, is cut off: that is the client's doing.
-    const left = res.socket === null || res.socket.destroyed;
+    const left = res.socket === null || res.socket.destroyed || isKind(thrown, 'Canceled');
     if (status === 500 && !left) this.#log.error({ error: thrown }, 'request failed');
     if (res.headersSent || !res.socket) {
       res.destroy();
