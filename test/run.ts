@@ -23,10 +23,11 @@ interface Counts {
 }
 
 /**
- * So many integration files that failed may be tried again, alone: a machine that stood still for a second fails a file now and then,
- * and never the same one twice. More than that is no accident. Which ones they were is printed.
+ * So many integration files that failed may be tried again, alone: a machine that stood still for a second fails one now
+ * and then, and daemons share a cgroup, in which one's fsck meets what another's test has just left. More is no accident.
+ * Which ones they were, and how they failed, is printed.
  */
-const SECOND_TRIES = 3;
+const SECOND_TRIES = 8;
 
 /** Short, since sockets below it have paths of at most 107 bytes. */
 const runDir = mkdtempSync(path.join(tmpdir(), 'gt-'));
